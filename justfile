@@ -1,0 +1,39 @@
+# Shortcuts. What each check does is written in one place, .ci/run; this file only names the steps.
+
+# List the recipes.
+default:
+    @just --list
+
+# Everything that decides whether a change may land.
+ci:
+    .ci/run
+
+# Format, lints, tests, documentation: before each commit.
+check:
+    .ci/run fmt clippy test doc
+
+# The published KeyAuth crate against a real server (needs OpenSSL's headers).
+clients:
+    .ci/run clients
+
+# Every example against a real server.
+examples:
+    .ci/run examples
+
+# Licenses, sources, duplicates and advisories of all dependencies (installs cargo-deny; needs the network).
+deny:
+    .ci/run deny
+
+# The same without advisories: no network needed once cargo-deny is there.
+deny-offline:
+    .ci/run deny-offline
+
+# Requests a second against a bare hyper server; takes --seconds S --rounds R.
+bench *args:
+    bench/run.sh {{ args }}
+
+# Rewrite all sources in the project's format.
+fmt:
+    cargo fmt
+    cargo fmt --manifest-path tests/clients/Cargo.toml
+    cargo fmt --manifest-path bench/Cargo.toml

@@ -1,0 +1,117 @@
+//! Apps: making, pausing, settings, deleting.
+
+use rand::CryptoRng;
+
+use crate::model::app::{App, Owner};
+use crate::model::ids::AppId;
+use crate::model::settings::{Setting, SettingError};
+use crate::model::time::Time;
+use crate::store::apps::{self, MAX_NAME, NewApp};
+use crate::store::{self, Tx, plans, subscriptions};
+
+use super::secret::{new_secret, new_sellerkey};
+
+/// The plan that every new app has, and its level (contract section 5).
+pub const DEFAULT_PLAN: (&str, &str) = ("default", "1");
+
+/// Why an app was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The name is empty, too long, or holds a control character; `0` counts as empty for clients.
+    #[error("an app's name has 1 to {MAX_NAME} bytes, no control characters, no blanks around it, and is not 0")]
+    Name,
+    /// The owner has an app of this name.
+    #[error("this owner has an app of this name already; see `keystead app list`")]
+    Taken,
+    /// A given secret or seller key has the wrong shape.
+    #[error("{0}")]
+    Credential(&'static str),
+    /// A setting was not taken.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Credentials that an app brings along when it moves in; what is missing is made.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// 64 lower-case hex characters.
+    pub secret: Option<String>,
+    /// 32 lower-case hex characters.
+    pub sellerkey: Option<String>,
+}
+
+/// Makes an app with the plan `default` at level 1.
+pub fn create(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    name: &str,
+    credentials: &Credentials,
+    now: Time,
+    rng: &mut impl CryptoRng,
+) -> Result<App, AppError> {
+    let id = create_bare(tx, owner, name, credentials, now, true, rng)?;
+    plans::insert(tx, id, DEFAULT_PLAN.0, DEFAULT_PLAN.1)?;
+    apps::find(tx, &owner.ownerid, name)?.ok_or(AppError::Taken)
+}
+
+/// Makes an app without any plan; hidden from clients unless `ready`.
+pub fn create_bare(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    name: &str,
+    credentials: &Credentials,
+    now: Time,
+    ready: bool,
+    rng: &mut impl CryptoRng,
+) -> Result<AppId, AppError> {
+    let blank = name.is_empty() || name == "0" || name.trim() != name;
+    if blank || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(AppError::Name);
+    }
+    if apps::find(tx, &owner.ownerid, name)?.is_some() {
+        return Err(AppError::Taken);
+    }
+    let secret = match &credentials.secret {
+        Some(given) if is_hex(given, 64) => given.clone(),
+        Some(_) => return Err(AppError::Credential("an app's secret has 64 lower-case hex characters")),
+        None => new_secret(rng),
+    };
+    let sellerkey = match &credentials.sellerkey {
+        Some(given) if is_hex(given, 32) => given.clone(),
+        Some(_) => return Err(AppError::Credential("a seller key has 32 lower-case hex characters")),
+        None => new_sellerkey(rng),
+    };
+    let new = NewApp { name, secret: &secret, sellerkey: &sellerkey, created_at: now, ready };
+    apps::insert(tx, owner.id, &new)?
+        .ok_or(AppError::Credential("another app has this seller key; leave it out and a new one is made"))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Sets a setting by its KeyAuth name. `paused` also stops or starts the clock of what the app's users hold.
+pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Result<(), AppError> {
+    let setting = Setting::find(name)?;
+    let value = setting.check(value)?;
+    if setting.name == "paused" {
+        return pause(tx, app, value == "1", now).map_err(AppError::Store);
+    }
+    apps::set(tx, app.id, setting.name, &value).map_err(AppError::Store)
+}
+
+/// Pauses or resumes an app. Pausing is one row; resuming moves the end of every subscription that stood still.
+pub fn pause(tx: &mut Tx<'_>, app: &App, pause: bool, now: Time) -> Result<(), store::Error> {
+    match (app.paused_at, pause) {
+        (None, true) => apps::set_paused_at(tx, app.id, Some(now))?,
+        (Some(since), false) => {
+            subscriptions::shift_app(tx, app.id, since, now.max(since))?;
+            apps::set_paused_at(tx, app.id, None)?;
+        }
+        (None, false) | (Some(_), true) => {}
+    }
+    apps::set(tx, app.id, "paused", if pause { "1" } else { "0" })
+}

@@ -1,0 +1,217 @@
+//! Licenses: making keys from a mask, banning, deleting. Redemption is in `user.rs`, because it makes or prolongs users.
+
+use rand::CryptoRng;
+
+use crate::model::app::App;
+use crate::model::ids::{AppId, LicenseId};
+use crate::model::license::{License, LicenseState};
+use crate::model::time::{Span, Time};
+use crate::model::user::Credential;
+use crate::store::{self, Tx, licenses, sessions, users};
+
+use super::secret::draw;
+use super::{Refusal, Stop};
+
+/// The longest key, in bytes (contract section 6).
+pub const MAX_KEY: usize = 70;
+/// The longest level, in bytes.
+pub const MAX_LEVEL: usize = 12;
+/// The longest note, in bytes.
+pub const MAX_NOTE: usize = 69;
+/// The longest ban reason, in bytes.
+pub const MAX_REASON: usize = 99;
+/// The most licenses that one transaction makes.
+pub const MAX_BATCH: u32 = 10_000;
+
+/// What the wildcards of a mask become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alphabet {
+    /// Digits and letters of both cases.
+    #[default]
+    Mixed,
+    /// Digits and upper-case letters.
+    Upper,
+    /// Digits and lower-case letters.
+    Lower,
+}
+
+impl Alphabet {
+    /// Its characters. Keys are compared without regard to case, so that `Mixed` gives no more different keys than
+    /// the others; it is the reference's default.
+    fn characters(self) -> &'static [u8] {
+        const ALL: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        match self {
+            Alphabet::Mixed => ALL,
+            Alphabet::Upper => &ALL[26..],
+            Alphabet::Lower => &ALL[..36],
+        }
+    }
+}
+
+/// What new licenses are to be.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// How many, 1 to [`MAX_BATCH`].
+    pub count: u32,
+    /// Each `*` becomes a random character.
+    pub mask: String,
+    /// What the wildcards become.
+    pub alphabet: Alphabet,
+    /// Counted from redemption.
+    pub duration: Span,
+    /// What they give.
+    pub level: String,
+    /// The operator's own words.
+    pub note: Option<String>,
+    /// Who makes them.
+    pub created_by: Option<String>,
+}
+
+/// Why licenses were not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LicenseError {
+    /// Nothing was made: this is not acceptable.
+    #[error("{0}")]
+    Unfit(&'static str),
+    /// The key exists.
+    #[error("the app has a license with this key already (keys are compared without regard to case)")]
+    Taken,
+    /// The mask has fewer different keys left than are wanted.
+    #[error("this mask has too few different keys left; give it more *")]
+    MaskUsedUp,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Batch {
+    /// Whether this can be made.
+    pub fn check(&self) -> Result<(), LicenseError> {
+        let unfit = |text| Err(LicenseError::Unfit(text));
+        let wildcards = self.mask.bytes().filter(|b| *b == b'*').count();
+        if self.count == 0 || self.count > MAX_BATCH {
+            return unfit("one transaction makes 1 to 10,000 licenses");
+        }
+        if self.mask.trim() != self.mask || self.mask.is_empty() || self.mask.len() > MAX_KEY {
+            return unfit("a mask has 1 to 70 bytes and no blanks around it");
+        }
+        if self.mask.chars().any(char::is_control) {
+            return unfit("a mask has no control characters");
+        }
+        if self.count > 1 && wildcards == 0 {
+            return unfit("more than one license needs a mask with at least one *");
+        }
+        if self.level.trim().is_empty() || self.level.len() > MAX_LEVEL {
+            return unfit("a level has 1 to 12 bytes");
+        }
+        if self.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
+            return unfit("a note has at most 69 bytes");
+        }
+        if matches!(self.duration, Span::Seconds(s) if s <= 0) {
+            return unfit("a duration is longer than nothing; use lifetime for one without end");
+        }
+        Ok(())
+    }
+
+    /// How many of the mask's characters are random. Below a dozen, keys can be guessed.
+    pub fn wildcards(&self) -> usize {
+        self.mask.bytes().filter(|b| *b == b'*').count()
+    }
+}
+
+/// Makes a batch of licenses; all of them, or none. Answers their keys in the order in which they were made.
+pub fn create(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    batch: &Batch,
+    now: Time,
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<String>, LicenseError> {
+    batch.check()?;
+    let mut license = License {
+        id: LicenseId(0),
+        key: String::new(),
+        level: batch.level.clone(),
+        duration: batch.duration,
+        note: batch.note.clone(),
+        created_by: batch.created_by.clone(),
+        created_at: now,
+        used_at: None,
+        used_by: None,
+        banned: false,
+        ban_reason: None,
+    };
+    let mut keys = Vec::with_capacity(batch.count as usize);
+    // A clash is drawn again. A mask that keeps clashing is used up.
+    let mut clashes = 0;
+    while keys.len() < batch.count as usize {
+        license.key = fill(&batch.mask, batch.alphabet, rng);
+        if licenses::insert(tx, app, &license)?.is_some() {
+            keys.push(license.key.clone());
+        } else if batch.wildcards() == 0 {
+            return Err(LicenseError::Taken);
+        } else {
+            clashes += 1;
+            if clashes > 100 + keys.len() {
+                return Err(LicenseError::MaskUsedUp);
+            }
+        }
+    }
+    Ok(keys)
+}
+
+fn fill(mask: &str, alphabet: Alphabet, rng: &mut impl CryptoRng) -> String {
+    let random = draw(alphabet.characters(), mask.bytes().filter(|b| *b == b'*').count(), rng);
+    let mut random = random.chars();
+    mask.chars().map(|c| if c == '*' { random.next().unwrap_or('*') } else { c }).collect()
+}
+
+/// The license with this key.
+pub fn find(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<License, Stop> {
+    licenses::by_key(tx, app, key)?.ok_or_else(|| Refusal::LicenseNotFound.into())
+}
+
+/// The license with this key, if it may be redeemed.
+pub fn redeemable(tx: &mut Tx<'_>, app: AppId, key: Option<&str>) -> Result<License, Stop> {
+    let license = find(tx, app, key.ok_or(Refusal::LicenseNotFound)?)?;
+    may_redeem(&license)?;
+    Ok(license)
+}
+
+fn may_redeem(license: &License) -> Result<(), Refusal> {
+    match license.state() {
+        LicenseState::Unused => Ok(()),
+        LicenseState::Used => Err(Refusal::LicenseInUse),
+        LicenseState::Banned => Err(Refusal::LicenseBanned(license.ban_reason.clone())),
+    }
+}
+
+/// Bans a license. Its license-only user is logged out; what other users got from it stays with them.
+pub fn ban(tx: &mut Tx<'_>, app: &App, license: &License, reason: Option<&str>) -> Result<(), Stop> {
+    licenses::ban(tx, license.id, reason)?;
+    if let Some(user) = license.used_by
+        && let Some(user) = users::by_id(tx, app.id, user)?
+        && user.credential == Credential::License
+    {
+        sessions::invalidate_user(tx, user.id)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn masks_are_filled_from_their_alphabet() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(7);
+        let key = fill("KEY-****-é", Alphabet::Upper, &mut rng);
+        assert!(key.starts_with("KEY-") && key.ends_with("-é"), "{key}");
+        assert!(key[4..8].bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()), "{key}");
+        let long = fill(&"*".repeat(70), Alphabet::Lower, &mut rng);
+        assert!(long.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()), "{long}");
+        assert_eq!(Alphabet::Upper.characters().len(), 36);
+        assert_eq!(Alphabet::Lower.characters().len(), 36);
+    }
+}

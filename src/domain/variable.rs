@@ -1,0 +1,52 @@
+//! App variables: texts handed to clients.
+
+use crate::model::ids::AppId;
+use crate::model::session::Session;
+use crate::store::variables::{self, Variable};
+use crate::store::{self, Tx};
+
+use super::{Refusal, Stop};
+
+/// The longest name, in bytes (contract section 5).
+pub const MAX_NAME: usize = 49;
+/// The longest value, in bytes.
+pub const MAX_VALUE: usize = 1_000;
+
+/// Why a variable was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum VariableError {
+    /// The name is blank or too long.
+    #[error("a variable's name has 1 to {MAX_NAME} bytes and no blanks around it")]
+    Name,
+    /// The value is blank or too long. Clients get it as the message, which may not be empty.
+    #[error("a variable's value has 1 to {MAX_VALUE} bytes")]
+    Value,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Adds or replaces a variable.
+pub fn set(tx: &mut Tx<'_>, app: AppId, variable: &Variable) -> Result<(), VariableError> {
+    let name = &variable.name;
+    if name.is_empty() || name.trim() != name || name.len() > MAX_NAME || name.contains('\0') {
+        return Err(VariableError::Name);
+    }
+    if variable.value.is_empty() || variable.value.len() > MAX_VALUE || variable.value.contains('\0') {
+        return Err(VariableError::Value);
+    }
+    variables::set(tx, app, variable).map_err(VariableError::Store)
+}
+
+/// A variable's value, for this session (contract 4.11).
+pub fn read(tx: &mut Tx<'_>, session: &Session, name: Option<&str>) -> Result<String, Stop> {
+    let variable = match name {
+        Some(name) => variables::find(tx, session.app, name)?,
+        None => None,
+    };
+    let variable = variable.ok_or(Refusal::VariableNotFound)?;
+    if variable.authenticated && session.user.is_none() {
+        return Err(Refusal::SessionNotValidated.into());
+    }
+    Ok(variable.value)
+}

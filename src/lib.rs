@@ -1,0 +1,22 @@
+//! Keystead, a self-hosted license and login server.
+//!
+//! The rooms, and what each may know. Imports point one way: `cli → http → wire → domain → store → model`;
+//! `tests/tidy.rs` enforces it.
+//!
+//! * [`cli`] the command line: one file per command.
+//! * [`http`] sockets and the runtime: accepting, limits, timeouts, the log line. The only room that knows hyper.
+//! * [`wire`] foreign formats: bytes to domain and back. No rules, no SQL.
+//! * [`domain`] the rules. No JSON, no HTTP, no clock, no async.
+//! * [`store`] the database. The only room that knows SQL and engines.
+//! * [`model`] plain data.
+//!
+//! Beside the rooms: [`config`] (every server setting), [`clock`] (the only reader of the time) and [`pending`] (a
+//! result from another thread).
+
+pub mod cli;
+pub mod clock;
+pub mod domain;
+pub mod model;
+pub mod pending;
+pub mod store;
+pub mod wire;

@@ -1,0 +1,79 @@
+//! A request and its answer, as the plain rooms see them. Owned data only: nothing of hyper, nothing of a socket.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::time::Time;
+
+/// The methods that matter to a form API. Whatever is not listed reads its query only (contract 1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Query only.
+    Get,
+    /// As `Get`; the answer goes out without its body.
+    Head,
+    /// Body and query.
+    Post,
+    /// A browser asking whether it may call.
+    Options,
+    /// Anything else.
+    Other,
+}
+
+/// One request, complete: the body has been read within its limit.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Counts up from 1 for each server process; names the request in the log.
+    pub id: u64,
+    /// The client's address: the socket's, or what a trusted proxy says.
+    pub peer: IpAddr,
+    /// When the request was complete.
+    pub now: Time,
+    /// The method.
+    pub method: Method,
+    /// The text after `?`, still encoded; empty if there is none.
+    pub query: Bytes,
+    /// The `Content-Type` header, if it is readable text.
+    pub content_type: Option<Box<str>>,
+    /// The body; empty unless the method is `Post`.
+    pub body: Bytes,
+    /// Set when this address has used up its share: how long until it may ask again. The family refuses such a
+    /// request in its own words, and does nothing else.
+    pub limited: Option<Duration>,
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names in lower case, with their values; sent in this order.
+    pub headers: Vec<(&'static str, HeaderValue)>,
+    /// The exact bytes sent (and signed).
+    pub body: Bytes,
+    /// What the log line says about it.
+    pub note: Note,
+}
+
+/// A header's value: mostly fixed texts, sometimes a signature.
+#[derive(Clone, Debug)]
+pub enum HeaderValue {
+    /// Known when the program was built.
+    Fixed(&'static str),
+    /// Made for this answer; visible ASCII.
+    Made(String),
+}
+
+/// What one log line tells: never a secret, a whole key or a whole session id.
+#[derive(Clone, Debug, Default)]
+pub struct Note {
+    /// The app's name, once it is known.
+    pub app: Option<Arc<str>>,
+    /// The `type` (or endpoint) that answered; empty if none was found.
+    pub call: &'static str,
+    /// `OK`, or the refusal's stable code.
+    pub outcome: &'static str,
+}

@@ -1,0 +1,87 @@
+//! Identifiers and names, parsed once. A value of these types has the right shape; whether it exists is another question.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! row_id {
+    ($($(#[$doc:meta])* $name:ident),*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(pub i64);
+    )*};
+}
+
+row_id!(
+    /// A row of `owners`.
+    OwnerRow,
+    /// A row of `apps`.
+    AppId,
+    /// A row of `plans`.
+    PlanId,
+    /// A row of `licenses`.
+    LicenseId,
+    /// A row of `users`.
+    UserId,
+    /// A row of `subscriptions`.
+    SubscriptionId
+);
+
+/// Names a session to its client: 32 lower-case hex characters, 128 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(u128);
+
+impl SessionId {
+    /// The id made of these random bits.
+    pub fn from_random(bits: u128) -> SessionId {
+        SessionId(bits)
+    }
+
+    /// The first eight characters: enough to find a session in a list, useless to an attacker.
+    pub fn short(self) -> String {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<SessionId, ()> {
+        let shaped = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if shaped { u128::from_str_radix(text, 16).map(SessionId).map_err(|_| ()) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({}…)", self.short())
+    }
+}
+
+/// How names and keys are compared: without regard to ASCII case (contract Appendix D).
+pub fn fold(text: &str) -> String {
+    text.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_is_exactly_32_lower_case_hex_characters() {
+        let id = SessionId::from_random(0xab);
+        assert_eq!(id.to_string(), "000000000000000000000000000000ab");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "ab", "000000000000000000000000000000AB", "+00000000000000000000000000000ab", &"0".repeat(33)] {
+            assert_eq!(bad.parse::<SessionId>(), Err(()), "{bad:?}");
+        }
+        assert!(!format!("{id:?}").contains("ab"), "Debug shows no whole id");
+    }
+}

@@ -1,0 +1,70 @@
+//! Licenses as data.
+
+use super::ids::{LicenseId, UserId};
+use super::time::{Span, Time};
+
+/// A key with a level, a duration and a state.
+#[derive(Clone)]
+pub struct License {
+    /// Row.
+    pub id: LicenseId,
+    /// As first written; compared without regard to ASCII case. At most 70 bytes.
+    pub key: String,
+    /// What it gives: every plan of this level. At most 12 bytes.
+    pub level: String,
+    /// Counted from redemption.
+    pub duration: Span,
+    /// The operator's own words, at most 69 bytes.
+    pub note: Option<String>,
+    /// Who made it.
+    pub created_by: Option<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was redeemed; none while it is unused.
+    pub used_at: Option<Time>,
+    /// Who redeemed it; none if unused, or if that user was deleted.
+    pub used_by: Option<UserId>,
+    /// Whether it is banned, whatever else it is.
+    pub banned: bool,
+    /// Why it is banned, at most 99 bytes.
+    pub ban_reason: Option<String>,
+}
+
+/// The state that decides what a license may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LicenseState {
+    /// May be redeemed.
+    Unused,
+    /// Was redeemed.
+    Used,
+    /// May not be redeemed, and does not open its license-only user.
+    Banned,
+}
+
+impl LicenseState {
+    /// KeyAuth's word for it (contract section 6).
+    pub fn label(self) -> &'static str {
+        match self {
+            LicenseState::Unused => "Not Used",
+            LicenseState::Used => "Used",
+            LicenseState::Banned => "Banned",
+        }
+    }
+}
+
+impl License {
+    /// Banned counts before used.
+    pub fn state(&self) -> LicenseState {
+        match (self.banned, self.used_at) {
+            (true, _) => LicenseState::Banned,
+            (false, Some(_)) => LicenseState::Used,
+            (false, None) => LicenseState::Unused,
+        }
+    }
+}
+
+impl std::fmt::Debug for License {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("License").field("id", &self.id).field("state", &self.state()).finish_non_exhaustive()
+    }
+}

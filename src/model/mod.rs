@@ -1,0 +1,11 @@
+//! Plain data that every room shares. Imports nothing of ours, decides nothing, touches no database.
+
+pub mod app;
+pub mod ban;
+pub mod exchange;
+pub mod ids;
+pub mod license;
+pub mod session;
+pub mod settings;
+pub mod time;
+pub mod user;

@@ -1,0 +1,221 @@
+//! The tables `apps`, `app_settings` and `allowed_networks`.
+
+use std::sync::Arc;
+
+use crate::model::app::App;
+use crate::model::ids::{AppId, OwnerRow};
+use crate::model::settings::Settings;
+use crate::model::time::Time;
+
+use super::{Change, Error, Result, Row, Store, Tx};
+
+const FIND: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
+                    FROM apps a JOIN owners o ON o.id = a.owner_id \
+                    WHERE o.ownerid = $1 AND a.name = $2 AND a.ready = 1";
+const ALL: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
+                   FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.ready = 1 ORDER BY a.id";
+const SETTINGS: &str = "SELECT name, value FROM app_settings WHERE app_id = $1 ORDER BY name";
+const SET: &str = "INSERT INTO app_settings (app_id, name, value) VALUES ($1, $2, $3) \
+                   ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value";
+const SET_IF_UNSET: &str = "INSERT INTO app_settings (app_id, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const UNSET: &str = "DELETE FROM app_settings WHERE app_id = $1 AND name = $2";
+const INSERT: &str = "INSERT INTO apps (owner_id, name, secret, sellerkey, created_at, ready) \
+                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id";
+const SET_READY: &str = "UPDATE apps SET ready = 1 WHERE id = $1 AND ready = 0 AND NOT EXISTS \
+                         (SELECT 1 FROM apps b WHERE b.owner_id = apps.owner_id AND b.name = apps.name AND b.ready = 1)";
+const SET_HIDDEN: &str = "UPDATE apps SET ready = 0 WHERE id = $1 AND ready = 1";
+const HIDDEN: &str = "SELECT id FROM apps WHERE ready = 0 AND created_at < $1 ORDER BY id";
+const SET_PAUSED_AT: &str = "UPDATE apps SET paused_at = $2 WHERE id = $1";
+const DELETE: &str = "DELETE FROM apps WHERE id = $1";
+const ALLOWED: &str = "SELECT network FROM allowed_networks WHERE app_id = $1 ORDER BY network";
+const ALLOW: &str = "INSERT INTO allowed_networks (app_id, network) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+const DISALLOW: &str = "DELETE FROM allowed_networks WHERE app_id = $1 AND network = $2";
+const COUNTS: &str = "SELECT (SELECT count(*) FROM licenses WHERE app_id = $1), \
+                      (SELECT count(*) FROM users WHERE app_id = $1), \
+                      (SELECT count(DISTINCT lower(credential)) FROM sessions \
+                       WHERE app_id = $1 AND user_id IS NOT NULL AND ended_at IS NULL AND expires_at > $2)";
+
+/// What deleting an app in steps empties before the app itself goes.
+const DELETE_STEPS: &[&str] = &[
+    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM licenses WHERE id IN (SELECT id FROM licenses WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM bans WHERE id IN (SELECT id FROM bans WHERE app_id = $1 LIMIT $2)",
+];
+
+/// The longest name an app may have, in bytes (contract section 5).
+pub const MAX_NAME: usize = 40;
+
+/// The app that clients name by ownerid and name: from the cache, else from the database.
+pub async fn lookup(store: &Store, ownerid: &str, name: &str) -> Result<Option<Arc<App>>> {
+    if name.len() > MAX_NAME {
+        return Ok(None);
+    }
+    let place = match store.cache().app_or_place(ownerid, name).await {
+        Ok(app) => return Ok(Some(app)),
+        Err(place) => place,
+    };
+    let (ownerid, name) = (ownerid.to_owned(), name.to_owned());
+    let found = store.read(move |tx| find(tx, &ownerid, &name)).await?.map(Arc::new);
+    if let Some(app) = &found {
+        place.keep(Arc::clone(app));
+    }
+    Ok(found)
+}
+
+/// The app that clients name by ownerid and name.
+pub fn find(tx: &mut Tx<'_>, ownerid: &str, name: &str) -> Result<Option<App>> {
+    let Some(mut app) = tx.row(FIND, &[ownerid.into(), name.into()], app)? else { return Ok(None) };
+    load_settings(tx, &mut app)?;
+    Ok(Some(app))
+}
+
+/// All apps, oldest first.
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<App>> {
+    let mut apps = tx.rows(ALL, &[], app)?;
+    for app in &mut apps {
+        load_settings(tx, app)?;
+    }
+    Ok(apps)
+}
+
+/// Adds an app with these credentials. `ready` false hides it until [`set_ready`]. None: the name is taken.
+pub fn insert(tx: &mut Tx<'_>, owner: OwnerRow, new: &NewApp<'_>) -> Result<Option<AppId>> {
+    let values = [
+        owner.0.into(),
+        new.name.into(),
+        new.secret.into(),
+        new.sellerkey.into(),
+        new.created_at.0.into(),
+        new.ready.into(),
+    ];
+    let id = tx.row(INSERT, &values, |row| row.int(0).map(AppId))?;
+    tx.changed(Change::Apps);
+    Ok(id)
+}
+
+/// What a new app is made of.
+pub struct NewApp<'a> {
+    /// Unique for its owner.
+    pub name: &'a str,
+    /// 64 lower-case hex characters.
+    pub secret: &'a str,
+    /// 32 lower-case hex characters.
+    pub sellerkey: &'a str,
+    /// When it was created.
+    pub created_at: Time,
+    /// Whether clients see it at once.
+    pub ready: bool,
+}
+
+/// Shows a hidden app. False: another app of that name has come meanwhile.
+pub fn set_ready(tx: &mut Tx<'_>, app: AppId) -> Result<bool> {
+    tx.changed(Change::Apps);
+    tx.exec(SET_READY, &[app.0.into()]).map(|n| n == 1)
+}
+
+/// Hides an app: from now on clients get "no such app".
+pub fn hide(tx: &mut Tx<'_>, app: AppId) -> Result<bool> {
+    tx.changed(Change::Everything);
+    tx.exec(SET_HIDDEN, &[app.0.into()]).map(|n| n == 1)
+}
+
+/// Hidden apps created before `before`: what interrupted imports and deletions left.
+pub fn hidden(tx: &mut Tx<'_>, before: Time) -> Result<Vec<AppId>> {
+    tx.rows(HIDDEN, &[before.0.into()], |row| row.int(0).map(AppId))
+}
+
+/// One step of deleting a hidden app: at most about `limit` rows. True: it is gone.
+pub fn delete_step(tx: &mut Tx<'_>, app: AppId, limit: i64) -> Result<bool> {
+    for statement in DELETE_STEPS {
+        if tx.exec(statement, &[app.0.into(), limit.into()])? > 0 {
+            return Ok(false);
+        }
+    }
+    tx.changed(Change::Everything);
+    tx.exec(DELETE, &[app.0.into()]).map(|_| true)
+}
+
+/// The settings that were set, by name.
+pub fn settings(tx: &mut Tx<'_>, app: AppId) -> Result<Vec<(String, String)>> {
+    tx.rows(SETTINGS, &[app.0.into()], |row| Ok((row.text(0)?, row.text(1)?)))
+}
+
+/// Sets a setting. The value has been checked.
+pub fn set(tx: &mut Tx<'_>, app: AppId, name: &str, value: &str) -> Result<()> {
+    tx.changed(Change::Apps);
+    tx.exec(SET, &[app.0.into(), name.into(), value.into()]).map(|_| ())
+}
+
+/// Sets a setting unless it is set. False: it was.
+pub fn set_if_unset(tx: &mut Tx<'_>, app: AppId, name: &str, value: &str) -> Result<bool> {
+    tx.changed(Change::Apps);
+    tx.exec(SET_IF_UNSET, &[app.0.into(), name.into(), value.into()]).map(|n| n == 1)
+}
+
+/// Puts a setting back to its default.
+pub fn unset(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<()> {
+    tx.changed(Change::Apps);
+    tx.exec(UNSET, &[app.0.into(), name.into()]).map(|_| ())
+}
+
+/// Notes since when the app is paused, or that it runs.
+pub fn set_paused_at(tx: &mut Tx<'_>, app: AppId, paused_at: Option<Time>) -> Result<()> {
+    tx.changed(Change::Apps);
+    tx.exec(SET_PAUSED_AT, &[app.0.into(), paused_at.map(|t| t.0).into()]).map(|_| ())
+}
+
+/// Networks that the VPN block lets through.
+pub fn allowed_networks(tx: &mut Tx<'_>, app: AppId) -> Result<Vec<String>> {
+    tx.rows(ALLOWED, &[app.0.into()], |row| row.text(0))
+}
+
+/// Lets a network through the VPN block. False: it was let through already.
+pub fn allow_network(tx: &mut Tx<'_>, app: AppId, network: &str) -> Result<bool> {
+    tx.exec(ALLOW, &[app.0.into(), network.into()]).map(|n| n == 1)
+}
+
+/// Takes that back. False: it was not let through.
+pub fn disallow_network(tx: &mut Tx<'_>, app: AppId, network: &str) -> Result<bool> {
+    tx.exec(DISALLOW, &[app.0.into(), network.into()]).map(|n| n == 1)
+}
+
+/// How much an app holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// License keys.
+    pub licenses: i64,
+    /// Users.
+    pub users: i64,
+    /// Different users on live sessions.
+    pub online: i64,
+}
+
+/// Counts what an app holds. Reads all its keys: for people, not for the hot path.
+pub fn counts(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<Counts> {
+    let counts = tx.row(COUNTS, &[app.0.into(), now.0.into()], |row| {
+        Ok(Counts { licenses: row.int(0)?, users: row.int(1)?, online: row.int(2)? })
+    })?;
+    counts.ok_or_else(|| Error::Bug("a count without a row".to_owned()))
+}
+
+fn load_settings(tx: &mut Tx<'_>, app: &mut App) -> Result<()> {
+    for (name, value) in settings(tx, app.id)? {
+        app.settings.load(&name, &value);
+    }
+    Ok(())
+}
+
+fn app(row: &Row<'_>) -> Result<App> {
+    Ok(App {
+        id: AppId(row.int(0)?),
+        name: row.text(1)?.into(),
+        ownerid: row.text(2)?.into(),
+        owner: row.text(3)?.into(),
+        secret: row.text(4)?,
+        sellerkey: row.text(5)?,
+        created_at: Time(row.int(6)?),
+        paused_at: row.opt_int(7)?.map(Time),
+        settings: Settings::default(),
+    })
+}

@@ -1,0 +1,90 @@
+//! Apps and live sessions in memory: bounded, changed only after a commit, dropped whole when another process writes
+//! to the file. Holds nothing that the database does not hold.
+//!
+//! A load that misses takes a placeholder first and asks the database second. If a commit changes that entry
+//! meanwhile, the placeholder is gone and the loaded value, perhaps stale, is not kept.
+
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache as Quick, PlaceholderGuard};
+use quick_cache::{DefaultHashBuilder, UnitWeighter};
+
+use crate::model::app::App;
+use crate::model::ids::SessionId;
+use crate::model::session::Session;
+
+use super::Change;
+
+type Lifecycle<K, V> = quick_cache::sync::DefaultLifecycle<K, V>;
+
+/// The caches of one store.
+pub struct Cache {
+    sessions: Quick<SessionId, Arc<Session>>,
+    apps: Quick<AppKey, Arc<App>>,
+}
+
+/// `ownerid` and app name, joined. An ownerid has ten bytes, so no two pairs are joined to the same text.
+type AppKey = String;
+
+/// A place in the cache that waits for what is being loaded. Dropping it gives the place up.
+pub struct Loading<'a, K: Clone + Eq + std::hash::Hash, V: Clone>(
+    PlaceholderGuard<'a, K, V, UnitWeighter, DefaultHashBuilder, Lifecycle<K, V>>,
+);
+
+impl<K: Clone + Eq + std::hash::Hash, V: Clone> Loading<'_, K, V> {
+    /// Keeps the loaded value, unless a commit has changed the entry since the loading began.
+    pub fn keep(self, value: V) {
+        let _ = self.0.insert(value);
+    }
+}
+
+impl Cache {
+    pub(super) fn new(sessions: usize, apps: usize) -> Cache {
+        Cache { sessions: Quick::new(sessions.max(1)), apps: Quick::new(apps.max(1)) }
+    }
+
+    /// A session, if it is known here.
+    pub fn session(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.sessions.get(&id)
+    }
+
+    /// A session, or the place for it. Waits while somebody else is loading the same one.
+    pub async fn session_or_place(&self, id: SessionId) -> Result<Arc<Session>, Loading<'_, SessionId, Arc<Session>>> {
+        self.sessions.get_value_or_guard_async(&id).await.map_err(Loading)
+    }
+
+    /// An app, if it is known here. `ownerid` has ten bytes.
+    pub fn app(&self, ownerid: &str, name: &str) -> Option<Arc<App>> {
+        self.apps.get(&app_key(ownerid, name))
+    }
+
+    /// An app, or the place for it. Waits while somebody else is loading the same one.
+    pub async fn app_or_place(&self, ownerid: &str, name: &str) -> Result<Arc<App>, Loading<'_, String, Arc<App>>> {
+        self.apps.get_value_or_guard_async(&app_key(ownerid, name)).await.map_err(Loading)
+    }
+
+    /// Carries out what a commit changed. Only the writer calls this, in the order of its commits.
+    pub(super) fn apply(&self, change: Change) {
+        match change {
+            Change::Session(session) => self.sessions.insert(session.id, session),
+            Change::ForgetSession(id) => {
+                self.sessions.remove(&id);
+            }
+            Change::Apps => self.apps.clear(),
+            Change::Everything => self.clear(),
+        }
+    }
+
+    /// Forgets all of it: another process has written to the file.
+    pub(super) fn clear(&self) {
+        self.sessions.clear();
+        self.apps.clear();
+    }
+}
+
+fn app_key(ownerid: &str, name: &str) -> AppKey {
+    let mut key = String::with_capacity(ownerid.len() + name.len());
+    key.push_str(ownerid);
+    key.push_str(name);
+    key
+}

@@ -1,0 +1,94 @@
+//! The table `licenses`.
+
+use crate::model::ids::{AppId, LicenseId, UserId, fold};
+use crate::model::license::License;
+use crate::model::time::{Span, Time};
+
+use super::{Result, Row, Tx};
+
+const BY_KEY: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
+                      FROM licenses WHERE app_id = $1 AND lower(key) = $2";
+const AFTER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
+                     FROM licenses WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const INSERT: &str = "INSERT INTO licenses (app_id, key, level, duration, note, created_by, created_at, used_at, used_by, \
+                      banned, ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+                      ON CONFLICT DO NOTHING RETURNING id";
+const REDEEM: &str = "UPDATE licenses SET used_at = $2, used_by = $3 WHERE id = $1 AND used_at IS NULL AND banned = 0";
+const BAN: &str = "UPDATE licenses SET banned = 1, ban_reason = $2 WHERE id = $1";
+const UNBAN: &str = "UPDATE licenses SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
+const EXTEND: &str =
+    "UPDATE licenses SET duration = duration + $2 WHERE id = $1 AND duration IS NOT NULL AND used_at IS NULL";
+const DELETE: &str = "DELETE FROM licenses WHERE id = $1";
+
+/// The license with this key, compared without regard to case.
+pub fn by_key(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<Option<License>> {
+    tx.row(BY_KEY, &[app.0.into(), (&fold(key)).into()], license)
+}
+
+/// At most `limit` licenses of an app in the order they were made, after this one (0: from the start).
+pub fn after(tx: &mut Tx<'_>, app: AppId, after: LicenseId, limit: i64) -> Result<Vec<License>> {
+    tx.rows(AFTER, &[app.0.into(), after.0.into(), limit.into()], license)
+}
+
+/// Adds a license as it stands (its `id` is not looked at). None: the key is taken.
+pub fn insert(tx: &mut Tx<'_>, app: AppId, new: &License) -> Result<Option<LicenseId>> {
+    let duration = match new.duration {
+        Span::Seconds(seconds) => Some(seconds),
+        Span::Lifetime => None,
+    };
+    let values = [
+        app.0.into(),
+        (&new.key).into(),
+        (&new.level).into(),
+        duration.into(),
+        new.note.as_ref().into(),
+        new.created_by.as_ref().into(),
+        new.created_at.0.into(),
+        new.used_at.map(|t| t.0).into(),
+        new.used_by.map(|u| u.0).into(),
+        new.banned.into(),
+        new.ban_reason.as_ref().into(),
+    ];
+    tx.row(INSERT, &values, |row| row.int(0).map(LicenseId))
+}
+
+/// Uses the license up for this user. False: it was used or banned meanwhile.
+pub fn redeem(tx: &mut Tx<'_>, license: LicenseId, user: UserId, now: Time) -> Result<bool> {
+    tx.exec(REDEEM, &[license.0.into(), now.0.into(), user.0.into()]).map(|n| n == 1)
+}
+
+/// Bans it. False: it is gone.
+pub fn ban(tx: &mut Tx<'_>, license: LicenseId, reason: Option<&str>) -> Result<bool> {
+    tx.exec(BAN, &[license.0.into(), reason.into()]).map(|n| n == 1)
+}
+
+/// Lifts the ban; it is again what it was. False: it was not banned.
+pub fn unban(tx: &mut Tx<'_>, license: LicenseId) -> Result<bool> {
+    tx.exec(UNBAN, &[license.0.into()]).map(|n| n == 1)
+}
+
+/// Makes an unused license of finite duration longer. False: it is used or lifetime.
+pub fn extend(tx: &mut Tx<'_>, license: LicenseId, seconds: i64) -> Result<bool> {
+    tx.exec(EXTEND, &[license.0.into(), seconds.into()]).map(|n| n == 1)
+}
+
+/// Deletes it; what it gave stays with its user. False: it is gone already.
+pub fn delete(tx: &mut Tx<'_>, license: LicenseId) -> Result<bool> {
+    tx.exec(DELETE, &[license.0.into()]).map(|n| n == 1)
+}
+
+fn license(row: &Row<'_>) -> Result<License> {
+    Ok(License {
+        id: LicenseId(row.int(0)?),
+        key: row.text(1)?,
+        level: row.text(2)?,
+        duration: row.opt_int(3)?.map_or(Span::Lifetime, Span::Seconds),
+        note: row.opt_text(4)?,
+        created_by: row.opt_text(5)?,
+        created_at: Time(row.int(6)?),
+        used_at: row.opt_int(7)?.map(Time),
+        used_by: row.opt_int(8)?.map(UserId),
+        banned: row.flag(9)?,
+        ban_reason: row.opt_text(10)?,
+    })
+}

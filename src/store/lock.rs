@@ -1,0 +1,124 @@
+//! The lock that lets one server at a time use a database: an operating-system lock on `<database>.lock`. The file
+//! stays where it is; only the lock counts, and it goes with the process, however that ends. What the file says is
+//! for people. Knows no SQL.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::time::Time;
+
+/// The right to serve a database, until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+/// Who serves a database, as they wrote it down themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// The address it answers on.
+    pub listen: String,
+    /// When it started: seconds since 1970 UTC.
+    pub since: i64,
+}
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it. It says who, unless it has not written that down yet.
+    #[error("another server uses this database")]
+    Held(Option<Holder>),
+    /// The lock file cannot be used.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: io::Error,
+    },
+}
+
+/// A command that asks who holds the lock has it for a moment itself; a server waits that out.
+const GLANCE: Duration = Duration::from_millis(5);
+const GLANCES: usize = 10;
+
+/// Takes the lock, or says who has it.
+pub fn hold(database: &Path) -> Result<Lock, LockError> {
+    let path = path(database);
+    let mut file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
+        Ok(file) => file,
+        Err(error) => return Err(LockError::File { path, error }),
+    };
+    for _ in 0..GLANCES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock { file }),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+            Err(TryLockError::Error(error)) => return Err(LockError::File { path, error }),
+        }
+    }
+    Err(LockError::Held(read(&mut file)))
+}
+
+/// Who serves this database now; `None` if nobody does, or if the holder has not written itself down yet.
+pub fn holder(database: &Path) -> Option<Holder> {
+    let mut file = File::open(path(database)).ok()?;
+    // A shared lock, so that two commands that ask at the same moment do not take each other for a server.
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => read(&mut file),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+impl Lock {
+    /// Writes down who holds it, for whoever is refused.
+    pub fn describe(&mut self, listen: &str, since: Time) -> io::Result<()> {
+        let holder = Holder { pid: std::process::id(), listen: listen.to_owned(), since: since.0 };
+        let mut text = serde_json::to_vec(&holder)?;
+        text.push(b'\n');
+        self.file.rewind()?;
+        self.file.set_len(0)?;
+        self.file.write_all(&text)
+    }
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_the_file_stays() {
+        let dir = tempfile::tempdir().expect("folder");
+        let database = dir.path().join("a.db");
+        assert_eq!(holder(&database), None, "no file, no holder");
+        let mut lock = hold(&database).expect("free");
+        assert!(matches!(hold(&database), Err(LockError::Held(None))), "held, not described yet");
+        lock.describe("127.0.0.1:1", Time(7)).expect("writes");
+        lock.describe("[::1]:2", Time(7)).expect("writes again");
+        let expected = Holder { pid: std::process::id(), listen: "[::1]:2".to_owned(), since: 7 };
+        assert!(matches!(hold(&database), Err(LockError::Held(Some(holder))) if holder == expected));
+        assert_eq!(holder(&database), Some(expected));
+        drop(lock);
+        assert!(dir.path().join("a.db.lock").exists());
+        assert_eq!(holder(&database), None, "what an old holder wrote does not count");
+        hold(&database).expect("free again");
+    }
+}

@@ -1,0 +1,149 @@
+//! The schema's version: makes new databases from schema.sql, upgrades older ones step by step after making a copy,
+//! refuses newer ones. The only place where tables are created or altered.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::{Error, Result, sqlite};
+
+/// The whole schema, for a new database.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// The version that this program reads and writes.
+pub const VERSION: i64 = 1;
+
+/// `UPGRADES[n]` brings version n + 1 to version n + 2. Never changed once released; a new version is one more entry.
+const UPGRADES: &[&str] = &[];
+
+/// Makes the database ready for use, whatever it is now.
+pub(super) fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
+    prepare_with(db, path, SCHEMA, VERSION, UPGRADES)
+}
+
+fn prepare_with(db: &mut Connection, path: &Path, schema: &str, newest: i64, upgrades: &[&str]) -> Result<()> {
+    match version(db, path)? {
+        Some(found) if found == newest => return Ok(()),
+        Some(found) if found > newest => {
+            return Err(Error::Unfit(format!(
+                "{} was written by a newer Keystead (schema {found}, this program knows {newest}); use that version or \
+                 a backup from before the upgrade",
+                path.display()
+            )));
+        }
+        Some(found) => copy_aside(db, path, found)?,
+        None => {}
+    }
+
+    // Two processes may get here at once: the second finds the work done.
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(sqlite::error)?;
+    let found = version(&tx, path)?;
+    match found {
+        None => tx.execute_batch(schema).map_err(sqlite::error)?,
+        Some(found) => {
+            for step in found..newest {
+                let index = usize::try_from(step - 1).unwrap_or(usize::MAX);
+                let upgrade =
+                    upgrades.get(index).ok_or_else(|| Error::Bug(format!("no upgrade from schema {step} is known")))?;
+                tx.execute_batch(upgrade).map_err(sqlite::error)?;
+            }
+            tx.execute("UPDATE schema_version SET version = ?1", [newest]).map_err(sqlite::error)?;
+        }
+    }
+    tx.commit().map_err(sqlite::error)
+}
+
+/// The version in the file; none if the file is empty.
+fn version(db: &Connection, path: &Path) -> Result<Option<i64>> {
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
+        .map_err(sqlite::error)?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    db.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).map(Some).map_err(|_| {
+        Error::Unfit(format!(
+            "{} is an SQLite database, but not one of Keystead's; name another file with --database",
+            path.display()
+        ))
+    })
+}
+
+/// A copy before an upgrade, beside the file. An existing copy is from an earlier try and is kept.
+fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".before-schema-{}", found + 1));
+    let copy = PathBuf::from(&name);
+    if copy.exists() {
+        return Ok(());
+    }
+    name.push(".part");
+    let part = PathBuf::from(name);
+    let failed =
+        |e: String| Error::Unavailable(format!("cannot make the copy {} before the upgrade: {e}", copy.display()));
+    // What a crash left half written is no copy; only a whole one gets the name.
+    let _ = std::fs::remove_file(&part);
+    db.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map_err(|e| failed(e.to_string()))?;
+    std::fs::rename(&part, &copy).map_err(|e| failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V1: &str = "CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; \
+                      INSERT INTO schema_version VALUES (1); CREATE TABLE things (id INTEGER PRIMARY KEY) STRICT;";
+
+    #[test]
+    fn upgrades_run_in_order_after_a_copy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.db");
+        let mut db = Connection::open(&path).unwrap();
+        prepare_with(&mut db, &path, V1, 1, &[]).unwrap();
+        db.execute_batch("INSERT INTO things VALUES (7)").unwrap();
+
+        let steps = ["ALTER TABLE things ADD COLUMN name TEXT", "UPDATE things SET name = 'named in the second step'"];
+        prepare_with(&mut db, &path, "", 3, &steps).unwrap();
+        let name: String = db.query_row("SELECT name FROM things WHERE id = 7", [], |r| r.get(0)).unwrap();
+        assert_eq!(name, "named in the second step");
+        assert_eq!(version(&db, &path).unwrap(), Some(3));
+
+        let copy = Connection::open(dir.path().join("k.db.before-schema-2")).unwrap();
+        assert_eq!(version(&copy, &path).unwrap(), Some(1));
+        assert!(copy.query_row("SELECT name FROM things", [], |_| Ok(())).is_err(), "the copy is as it was");
+    }
+
+    #[test]
+    fn a_failing_upgrade_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.db");
+        let mut db = Connection::open(&path).unwrap();
+        prepare_with(&mut db, &path, V1, 1, &[]).unwrap();
+        let steps = ["ALTER TABLE things ADD COLUMN name TEXT", "this is no SQL"];
+        assert!(prepare_with(&mut db, &path, "", 3, &steps).is_err());
+        assert_eq!(version(&db, &path).unwrap(), Some(1));
+        assert!(db.prepare("SELECT name FROM things").is_err());
+    }
+
+    #[test]
+    fn newer_and_foreign_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.db");
+        let mut db = Connection::open(&path).unwrap();
+        prepare_with(&mut db, &path, V1, 1, &[]).unwrap();
+        db.execute_batch("UPDATE schema_version SET version = 9").unwrap();
+        assert!(matches!(prepare_with(&mut db, &path, V1, 1, &[]), Err(Error::Unfit(text)) if text.contains("newer")));
+
+        let mut other = Connection::open(dir.path().join("other.db")).unwrap();
+        other.execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
+        assert!(matches!(prepare(&mut other, &path), Err(Error::Unfit(text)) if text.contains("not one of")));
+    }
+
+    #[test]
+    fn the_schema_makes_the_version_it_says() {
+        let mut db = Connection::open_in_memory().unwrap();
+        prepare(&mut db, Path::new(":memory:")).unwrap();
+        assert_eq!(version(&db, Path::new(":memory:")).unwrap(), Some(VERSION));
+        assert_eq!(i64::try_from(UPGRADES.len()).unwrap(), VERSION - 1, "one upgrade for each version after the first");
+    }
+}

@@ -1,0 +1,147 @@
+//! The table `sessions`, and sessions in the cache.
+
+use std::sync::Arc;
+
+use crate::model::ids::{AppId, SessionId, UserId};
+use crate::model::session::{Session, SessionUser};
+use crate::model::time::Time;
+
+use super::{Change, Error, Result, Row, Store, Tx};
+
+const BY_ID: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential \
+                     FROM sessions WHERE id = $1";
+const OF_APP: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential \
+                      FROM sessions WHERE app_id = $1 AND ended_at IS NULL AND expires_at > $2 \
+                      ORDER BY created_at DESC, id LIMIT $3";
+const BY_PREFIX: &str = "SELECT id FROM sessions WHERE app_id = $1 AND id >= $2 AND id < $3 \
+                         AND ended_at IS NULL AND expires_at > $4 LIMIT 2";
+const INSERT: &str = "INSERT INTO sessions (id, app_id, sign_key, ip, created_at, expires_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6)";
+const VALIDATE: &str = "UPDATE sessions SET user_id = $3, credential = $4 \
+                        WHERE id = $1 AND app_id = $2 AND ended_at IS NULL AND expires_at > $5";
+const END: &str = "UPDATE sessions SET ended_at = $3, expires_at = $3 \
+                   WHERE id = $1 AND app_id = $2 AND ended_at IS NULL AND expires_at > $3";
+const END_OF_APP: &str = "UPDATE sessions SET ended_at = $2, expires_at = $2 \
+                          WHERE app_id = $1 AND ended_at IS NULL AND expires_at > $2";
+const INVALIDATE_USER: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
+                               WHERE user_id = $1 RETURNING id";
+const INVALIDATE_OTHERS: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
+                                 WHERE user_id = $1 AND id <> $2 RETURNING id";
+const CLEAN: &str = "DELETE FROM sessions WHERE id IN \
+                     (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+
+/// A session by its id, live or not: from the cache, else from the database.
+pub async fn lookup(store: &Store, id: SessionId) -> Result<Option<Arc<Session>>> {
+    let place = match store.cache().session_or_place(id).await {
+        Ok(session) => return Ok(Some(session)),
+        Err(place) => place,
+    };
+    let found = store.read(move |tx| by_id(tx, id)).await?.map(Arc::new);
+    if let Some(session) = &found {
+        place.keep(Arc::clone(session));
+    }
+    Ok(found)
+}
+
+/// A session by its id, live or not.
+pub fn by_id(tx: &mut Tx<'_>, id: SessionId) -> Result<Option<Session>> {
+    tx.row(BY_ID, &[(&id.to_string()).into()], session)
+}
+
+/// At most `limit` live sessions of an app, newest first.
+pub fn live_of_app(tx: &mut Tx<'_>, app: AppId, now: Time, limit: i64) -> Result<Vec<Session>> {
+    tx.rows(OF_APP, &[app.0.into(), now.0.into(), limit.into()], session)
+}
+
+/// The live session whose id begins so, if exactly one does.
+pub fn by_prefix(tx: &mut Tx<'_>, app: AppId, prefix: &str, now: Time) -> Result<Option<SessionId>> {
+    let end = format!("{prefix}g");
+    let values = [app.0.into(), prefix.into(), (&end).into(), now.0.into()];
+    let found = tx.rows(BY_PREFIX, &values, |row| id(row, 0))?;
+    Ok(if let [one] = found.as_slice() { Some(*one) } else { None })
+}
+
+/// Adds a session that nobody has logged in on.
+pub fn insert(tx: &mut Tx<'_>, new: Session) -> Result<()> {
+    let id = new.id.to_string();
+    let values = [
+        (&id).into(),
+        new.app.0.into(),
+        new.sign_key.as_deref().into(),
+        (&new.ip).into(),
+        new.created_at.0.into(),
+        new.expires_at.0.into(),
+    ];
+    tx.exec(INSERT, &values)?;
+    tx.changed(Change::Session(Arc::new(new)));
+    Ok(())
+}
+
+/// Notes who logged in on a session. False: the session is not live any more.
+pub fn validate(tx: &mut Tx<'_>, session: &Session, user: SessionUser, now: Time) -> Result<bool> {
+    let id = session.id.to_string();
+    let values = [(&id).into(), session.app.0.into(), user.id.0.into(), (&*user.credential).into(), now.0.into()];
+    let done = tx.exec(VALIDATE, &values)? == 1;
+    tx.changed(if done {
+        Change::Session(Arc::new(Session { user: Some(user), ..session.clone() }))
+    } else {
+        Change::ForgetSession(session.id)
+    });
+    Ok(done)
+}
+
+/// Ends a session. False: it is not live any more.
+pub fn end(tx: &mut Tx<'_>, id: SessionId, app: AppId, now: Time) -> Result<bool> {
+    tx.changed(Change::ForgetSession(id));
+    tx.exec(END, &[(&id.to_string()).into(), app.0.into(), now.0.into()]).map(|n| n == 1)
+}
+
+/// Ends all live sessions of an app. Answers how many.
+pub fn end_of_app(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<u64> {
+    tx.changed(Change::Everything);
+    tx.exec(END_OF_APP, &[app.0.into(), now.0.into()])
+}
+
+/// Nobody is logged in any more on the sessions of this user. Answers how many they were.
+pub fn invalidate_user(tx: &mut Tx<'_>, user: UserId) -> Result<u64> {
+    let ids = tx.rows(INVALIDATE_USER, &[user.0.into()], |row| id(row, 0))?;
+    Ok(forget(tx, ids))
+}
+
+/// The same for all sessions of this user but one.
+pub fn invalidate_others(tx: &mut Tx<'_>, user: UserId, keep: SessionId) -> Result<u64> {
+    let ids = tx.rows(INVALIDATE_OTHERS, &[user.0.into(), (&keep.to_string()).into()], |row| id(row, 0))?;
+    Ok(forget(tx, ids))
+}
+
+/// Deletes at most `limit` sessions that ended before `before`. Answers how many.
+pub fn clean(tx: &mut Tx<'_>, before: Time, limit: i64) -> Result<u64> {
+    tx.exec(CLEAN, &[before.0.into(), limit.into()])
+}
+
+fn forget(tx: &mut Tx<'_>, ids: Vec<SessionId>) -> u64 {
+    let count = ids.len() as u64;
+    ids.into_iter().for_each(|id| tx.changed(Change::ForgetSession(id)));
+    count
+}
+
+fn id(row: &Row<'_>, column: usize) -> Result<SessionId> {
+    row.text(column)?.parse().map_err(|()| Error::Bug("a session id that is no session id".to_owned()))
+}
+
+fn session(row: &Row<'_>) -> Result<Session> {
+    let user = match (row.opt_int(7)?, row.opt_text(8)?) {
+        (Some(user), Some(credential)) => Some(SessionUser { id: UserId(user), credential: credential.into() }),
+        _ => None,
+    };
+    Ok(Session {
+        id: id(row, 0)?,
+        app: AppId(row.int(1)?),
+        sign_key: row.opt_text(2)?.map(Into::into),
+        ip: row.text(3)?,
+        created_at: Time(row.int(4)?),
+        expires_at: Time(row.int(5)?),
+        ended_at: row.opt_int(6)?.map(Time),
+        user,
+    })
+}

@@ -1,0 +1,464 @@
+//! SQLite: the pool of reading connections and its threads, the one writer, the pragmas. Knows no table.
+//!
+//! The writer takes every call that waits, runs each in a savepoint of one transaction, commits once, changes the
+//! cache, and only then lets the answers go.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{ErrorCode, OpenFlags, ToSql};
+
+use super::tx::{ReadJob, TxEngine, WriteJob};
+use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, schema};
+
+/// The most calls that one commit carries. More would only make the first of them wait longer.
+const MAX_GROUP: usize = 256;
+
+/// How often an idle writer looks whether another process has written. The promise is 100 ms.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// Statements kept ready on each connection; there are fewer in the whole project.
+const STATEMENTS: usize = 256;
+
+enum Message<T> {
+    Job(T),
+    Stop,
+}
+
+pub(super) struct Sqlite {
+    reads: Sender<Message<Box<dyn ReadJob>>>,
+    writes: Sender<Message<Box<dyn WriteJob>>>,
+    readers: Mutex<Vec<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    #[cfg(feature = "faults")]
+    faults: Arc<super::fault::Plan>,
+}
+
+impl Sqlite {
+    pub(super) fn open(options: &Options, cache: Arc<Cache>) -> Result<Sqlite> {
+        #[cfg(feature = "faults")]
+        let faults = Arc::new(super::fault::Plan::default());
+        let settings = ConnectionSettings {
+            path: options.path.clone(),
+            busy_timeout: options.busy_timeout,
+            #[cfg(feature = "faults")]
+            faults: Arc::clone(&faults),
+        };
+
+        let mut connection = settings.open_writer()?;
+        schema::prepare(&mut connection.db, &options.path)?;
+        let data_version = connection.data_version()?;
+        let (writes, queue) = bounded(options.writer_queue.max(1));
+        let writer = Writer { connection, queue, cache, data_version };
+        let writer = spawn("store-writer", move || writer.run())?;
+
+        let pool = r2d2::Pool::builder()
+            .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_secs(5))
+            .build(Readers(settings))
+            .map_err(|e| Error::Unavailable(e.to_string()))?;
+        let (reads, queue) = bounded(options.reader_queue.max(1));
+        let readers = (0..options.readers.max(1))
+            .map(|_| {
+                let (pool, queue) = (pool.clone(), queue.clone());
+                spawn("store-reader", move || read_loop(&pool, &queue))
+            })
+            .collect::<Result<_>>()?;
+
+        Ok(Sqlite {
+            reads,
+            writes,
+            readers: Mutex::new(readers),
+            writer: Mutex::new(Some(writer)),
+            #[cfg(feature = "faults")]
+            faults,
+        })
+    }
+
+    pub(super) fn read(&self, job: Box<dyn ReadJob>) {
+        if let Err((Message::Job(job), error)) = send(&self.reads, job) {
+            job.fail(error);
+        }
+    }
+
+    pub(super) fn write(&self, job: Box<dyn WriteJob>) {
+        if let Err((Message::Job(job), error)) = send(&self.writes, job) {
+            job.fail(error);
+        }
+    }
+
+    /// The readers go first: SQLite folds the log into the file when the last connection that may write closes.
+    pub(super) fn close(&self) {
+        let readers = std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
+        for _ in &readers {
+            let _ = self.reads.send(Message::Stop);
+        }
+        for reader in readers {
+            let _ = reader.join();
+        }
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = self.writes.send(Message::Stop);
+            let _ = writer.join();
+        }
+    }
+
+    #[cfg(feature = "faults")]
+    pub(super) fn faults(&self) -> &super::fault::Plan {
+        &self.faults
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|e| Error::Unavailable(format!("cannot start a thread: {e}")))
+}
+
+fn send<T>(queue: &Sender<Message<T>>, job: T) -> std::result::Result<(), (Message<T>, Error)> {
+    queue.try_send(Message::Job(job)).map_err(|e| match e {
+        TrySendError::Full(message) => (message, Error::Busy),
+        TrySendError::Disconnected(message) => (message, Error::Unavailable("the store is closed".to_owned())),
+    })
+}
+
+/// How connections are opened.
+#[derive(Debug)]
+struct ConnectionSettings {
+    path: PathBuf,
+    busy_timeout: Duration,
+    #[cfg(feature = "faults")]
+    faults: Arc<super::fault::Plan>,
+}
+
+impl ConnectionSettings {
+    fn open(&self, flags: OpenFlags) -> Result<Connection> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = rusqlite::Connection::open_with_flags(&self.path, flags)
+            .map_err(|e| Error::Unavailable(format!("{}: {e}", self.path.display())))?;
+        db.busy_timeout(self.busy_timeout).map_err(error)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Connection {
+            db,
+            texts: HashMap::new(),
+            #[cfg(feature = "faults")]
+            faults: Arc::clone(&self.faults),
+        })
+    }
+
+    fn open_writer(&self) -> Result<Connection> {
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        // FULL: a commit is on disk before it is answered. The log is cut back after it has grown in a long job.
+        connection
+            .db
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                 PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;",
+            )
+            .map_err(|e| unfit(&self.path, e))?;
+        Ok(connection)
+    }
+}
+
+/// A file that is no SQLite database gets a sentence of its own.
+fn unfit(path: &Path, e: rusqlite::Error) -> Error {
+    if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
+        Error::Unfit(format!("{} is not a Keystead database; name another file with --database", path.display()))
+    } else {
+        error(e)
+    }
+}
+
+/// Makes reading connections for the pool.
+#[derive(Debug)]
+struct Readers(ConnectionSettings);
+
+impl r2d2::ManageConnection for Readers {
+    type Connection = Connection;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Connection> {
+        let connection = self.0.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection
+            .db
+            .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;")
+            .map_err(error)?;
+        Ok(connection)
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<()> {
+        connection.db.execute_batch("SELECT 1").map_err(error)
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        // A transaction that could not even be ended.
+        !connection.db.is_autocommit()
+    }
+}
+
+/// One connection with its statements.
+pub(in crate::store) struct Connection {
+    pub(super) db: rusqlite::Connection,
+    /// `$n` as SQLite needs it, by the address of the query's text: SQLite numbers a bare `$n` by its first
+    /// appearance, `?n` by n.
+    texts: HashMap<(usize, usize), Box<str>>,
+    #[cfg(feature = "faults")]
+    faults: Arc<super::fault::Plan>,
+}
+
+impl Connection {
+    fn point(&self) -> Result<()> {
+        #[cfg(feature = "faults")]
+        self.faults.point()?;
+        Ok(())
+    }
+
+    fn statement(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<rusqlite::CachedStatement<'_>> {
+        self.point()?;
+        let text = self
+            .texts
+            .entry((sql.as_ptr() as usize, sql.len()))
+            .or_insert_with(|| sql.replace('$', "?").into_boxed_str());
+        let mut statement = self.db.prepare_cached(text).map_err(error)?;
+        if statement.parameter_count() != values.len() {
+            return Err(Error::Bug(format!("{} values for: {sql}", values.len())));
+        }
+        for (i, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(i + 1, value).map_err(error)?;
+        }
+        Ok(statement)
+    }
+
+    pub(super) fn each(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let mut statement = self.statement(sql, values)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(error)? {
+            if !read(&Row::Sqlite(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn exec(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+        self.statement(sql, values)?.raw_execute().map(|n| n as u64).map_err(error)
+    }
+
+    fn control(&mut self, sql: &'static str) -> Result<()> {
+        self.exec(sql, &[]).map(|_| ())
+    }
+
+    /// What SQLite finds wrong with the file, and rows that point to nothing.
+    pub(super) fn integrity(&mut self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.each("PRAGMA integrity_check(100)", &[], |row| {
+            let line = row.text(0)?;
+            if line != "ok" {
+                found.push(line);
+            }
+            Ok(true)
+        })?;
+        self.each("PRAGMA foreign_key_check", &[], |row| {
+            let at = row.opt_int(1)?.map_or("?".to_owned(), |id| id.to_string());
+            found.push(format!("table {}: row {at} points to nothing in {}", row.text(0)?, row.text(2)?));
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// Changes when another connection has committed.
+    fn data_version(&mut self) -> Result<i64> {
+        let mut version = 0;
+        self.each("PRAGMA data_version", &[], |row| {
+            version = row.int(0)?;
+            Ok(false)
+        })?;
+        Ok(version)
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Int(n) => ValueRef::Integer(n),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// What an error of SQLite means to us.
+pub(super) fn error(e: rusqlite::Error) -> Error {
+    match e.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked,
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::OutOfMemory
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::PermissionDenied
+            | ErrorCode::NoLargeFileSupport,
+        ) => Error::Unavailable(e.to_string()),
+        _ => Error::Bug(e.to_string()),
+    }
+}
+
+fn read_loop(pool: &r2d2::Pool<Readers>, queue: &Receiver<Message<Box<dyn ReadJob>>>) {
+    while let Ok(Message::Job(job)) = queue.recv() {
+        if job.is_abandoned() {
+            continue;
+        }
+        let mut connection = match pool.get() {
+            Ok(connection) => connection,
+            Err(e) => {
+                job.fail(Error::Unavailable(e.to_string()));
+                continue;
+            }
+        };
+        if let Err(e) = connection.control("BEGIN") {
+            job.fail(e);
+            continue;
+        }
+        let mut tx = Tx::new(TxEngine::Sqlite(&mut connection));
+        // The panic was reported by the panic hook; the caller sees that its end of the channel is gone.
+        let _ = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
+        let _ = connection.db.execute_batch("ROLLBACK");
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    queue: Receiver<Message<Box<dyn WriteJob>>>,
+    cache: Arc<Cache>,
+    data_version: i64,
+}
+
+/// A call that has run in the open transaction.
+struct Done {
+    job: Box<dyn WriteJob>,
+    changes: Vec<Change>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut stop = false;
+        while !stop {
+            let first = match self.queue.recv_timeout(WATCH) {
+                Ok(Message::Job(job)) => job,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.watch();
+                    continue;
+                }
+            };
+            let mut group = vec![first];
+            while group.len() < MAX_GROUP {
+                match self.queue.try_recv() {
+                    Ok(Message::Job(job)) => group.push(job),
+                    Ok(Message::Stop) => {
+                        stop = true;
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            self.answer(group);
+        }
+    }
+
+    /// Drops the caches if another process has written since the last look.
+    fn watch(&mut self) {
+        match self.connection.data_version() {
+            Ok(version) if version == self.data_version => {}
+            Ok(version) => {
+                self.data_version = version;
+                self.cache.clear();
+            }
+            // It may have written, we cannot tell: better to ask again.
+            Err(_) => self.cache.clear(),
+        }
+    }
+
+    /// Runs a group until it is committed or every call of it has been answered.
+    fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) {
+        while !group.is_empty() {
+            if let Err(e) = self.connection.control("BEGIN IMMEDIATE") {
+                group.into_iter().for_each(|job| job.fail(e.clone()));
+                return;
+            }
+            // Now nobody else can write: what we see is what counts.
+            self.watch();
+            let mut done = Vec::with_capacity(group.len());
+            let mut waiting = group.into_iter();
+            let mut broken = None;
+            for mut job in waiting.by_ref() {
+                match self.run_in_savepoint(job.as_mut()) {
+                    Ok(changes) => done.push(Done { job, changes }),
+                    Err(e) => {
+                        broken = Some((job, e));
+                        break;
+                    }
+                }
+            }
+            let Some((job, e)) = broken else {
+                self.commit(done);
+                return;
+            };
+            // The engine gave up the whole transaction under this call. The others did nothing wrong: again, without it.
+            let _ = self.connection.db.execute_batch("ROLLBACK");
+            job.fail(e);
+            group = done.into_iter().map(|d| d.job).chain(waiting).collect();
+        }
+    }
+
+    /// `Err`: the transaction as a whole cannot go on.
+    fn run_in_savepoint(&mut self, job: &mut dyn WriteJob) -> Result<Vec<Change>> {
+        self.connection.control("SAVEPOINT call")?;
+        let mut tx = Tx::new(TxEngine::Sqlite(&mut self.connection));
+        let keep = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))).unwrap_or(false);
+        let changes = if keep { std::mem::take(&mut tx.changes) } else { Vec::new() };
+        if self.connection.db.is_autocommit() {
+            return Err(Error::Unavailable("the engine rolled the transaction back".to_owned()));
+        }
+        if !keep {
+            self.connection.control("ROLLBACK TO call")?;
+        }
+        self.connection.control("RELEASE call")?;
+        Ok(changes)
+    }
+
+    fn commit(&mut self, done: Vec<Done>) {
+        if let Err(e) = self.connection.control("COMMIT") {
+            let _ = self.connection.db.execute_batch("ROLLBACK");
+            done.into_iter().for_each(|d| d.job.fail(e.clone()));
+            return;
+        }
+        for Done { job, changes } in done {
+            changes.into_iter().for_each(|change| self.cache.apply(change));
+            job.finish();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The table `users`.
+
+use crate::model::ids::{AppId, UserId, fold};
+use crate::model::time::Time;
+use crate::model::user::{Credential, User};
+
+use super::{Error, Result, Row, Tx};
+
+const BY_NAME: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
+                       FROM users WHERE app_id = $1 AND lower(name) = $2";
+const BY_ID: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
+                     FROM users WHERE app_id = $1 AND id = $2";
+const AFTER: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
+                     FROM users WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const INSERT: &str = "INSERT INTO users (app_id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, \
+                      ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id";
+const LOGGED_IN: &str = "UPDATE users SET ip = $2, last_login_at = $3 WHERE id = $1";
+const SET_CREDENTIAL: &str = "UPDATE users SET login = $2, secret = $3 WHERE id = $1";
+const BAN: &str = "UPDATE users SET banned = 1, ban_reason = $2 WHERE id = $1";
+const UNBAN: &str = "UPDATE users SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
+const DELETE: &str = "DELETE FROM users WHERE id = $1";
+
+/// The user of this name, compared without regard to case.
+pub fn by_name(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<Option<User>> {
+    tx.row(BY_NAME, &[app.0.into(), (&fold(name)).into()], user)
+}
+
+/// The user of this row, if it belongs to the app.
+pub fn by_id(tx: &mut Tx<'_>, app: AppId, id: UserId) -> Result<Option<User>> {
+    tx.row(BY_ID, &[app.0.into(), id.0.into()], user)
+}
+
+/// At most `limit` users of an app in the order they were made, after this one (0: from the start).
+pub fn after(tx: &mut Tx<'_>, app: AppId, after: UserId, limit: i64) -> Result<Vec<User>> {
+    tx.rows(AFTER, &[app.0.into(), after.0.into(), limit.into()], user)
+}
+
+/// Adds a user as it stands (its `id` is not looked at). None: the name is taken.
+pub fn insert(tx: &mut Tx<'_>, app: AppId, new: &User) -> Result<Option<UserId>> {
+    let (login, secret) = columns(&new.credential);
+    let values = [
+        app.0.into(),
+        (&new.name).into(),
+        login.into(),
+        secret.into(),
+        new.email_sha1.as_ref().into(),
+        new.ip.as_ref().into(),
+        new.created_at.0.into(),
+        new.last_login_at.0.into(),
+        new.banned.into(),
+        new.ban_reason.as_ref().into(),
+    ];
+    tx.row(INSERT, &values, |row| row.int(0).map(UserId))
+}
+
+/// Notes a login.
+pub fn logged_in(tx: &mut Tx<'_>, user: UserId, ip: &str, now: Time) -> Result<()> {
+    tx.exec(LOGGED_IN, &[user.0.into(), ip.into(), now.0.into()]).map(|_| ())
+}
+
+/// Changes how the user proves who it is.
+pub fn set_credential(tx: &mut Tx<'_>, user: UserId, credential: &Credential) -> Result<()> {
+    let (login, secret) = columns(credential);
+    tx.exec(SET_CREDENTIAL, &[user.0.into(), login.into(), secret.into()]).map(|_| ())
+}
+
+/// Bans it. False: it is gone.
+pub fn ban(tx: &mut Tx<'_>, user: UserId, reason: Option<&str>) -> Result<bool> {
+    tx.exec(BAN, &[user.0.into(), reason.into()]).map(|n| n == 1)
+}
+
+/// Lifts the ban. False: it was not banned.
+pub fn unban(tx: &mut Tx<'_>, user: UserId) -> Result<bool> {
+    tx.exec(UNBAN, &[user.0.into()]).map(|n| n == 1)
+}
+
+/// Deletes it with all it holds; its license stays used. False: it is gone already.
+pub fn delete(tx: &mut Tx<'_>, user: UserId) -> Result<bool> {
+    tx.exec(DELETE, &[user.0.into()]).map(|n| n == 1)
+}
+
+fn columns(credential: &Credential) -> (&'static str, Option<&str>) {
+    match credential {
+        Credential::Password(hash) => ("password", Some(hash)),
+        Credential::License => ("license", None),
+        Credential::Claimable => ("claimable", None),
+        Credential::Locked => ("locked", None),
+    }
+}
+
+fn user(row: &Row<'_>) -> Result<User> {
+    let credential = match (row.text(2)?.as_str(), row.opt_text(3)?) {
+        ("password", Some(hash)) => Credential::Password(hash),
+        ("license", _) => Credential::License,
+        ("claimable", _) => Credential::Claimable,
+        ("locked", _) => Credential::Locked,
+        (other, _) => return Err(Error::Bug(format!("a user with login {other:?}"))),
+    };
+    Ok(User {
+        id: UserId(row.int(0)?),
+        name: row.text(1)?,
+        credential,
+        email_sha1: row.opt_text(4)?,
+        ip: row.opt_text(5)?,
+        created_at: Time(row.int(6)?),
+        last_login_at: Time(row.int(7)?),
+        banned: row.flag(8)?,
+        ban_reason: row.opt_text(9)?,
+    })
+}

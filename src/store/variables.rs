@@ -1,0 +1,47 @@
+//! The table `variables`: texts that an app hands to its clients.
+
+use crate::model::ids::AppId;
+
+use super::{Result, Row, Tx};
+
+const FIND: &str = "SELECT name, value, authenticated FROM variables WHERE app_id = $1 AND name = $2";
+const ALL: &str = "SELECT name, value, authenticated FROM variables WHERE app_id = $1 ORDER BY name";
+const SET: &str = "INSERT INTO variables (app_id, name, value, authenticated) VALUES ($1, $2, $3, $4) \
+                   ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value, authenticated = excluded.authenticated";
+const DELETE: &str = "DELETE FROM variables WHERE app_id = $1 AND name = $2";
+
+/// A variable of an app.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Exact; at most 49 bytes.
+    pub name: String,
+    /// At most 1,000 bytes.
+    pub value: String,
+    /// Only for sessions on which a user has logged in.
+    pub authenticated: bool,
+}
+
+/// The variable of this name.
+pub fn find(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<Option<Variable>> {
+    tx.row(FIND, &[app.0.into(), name.into()], variable)
+}
+
+/// All variables of an app, by name.
+pub fn all(tx: &mut Tx<'_>, app: AppId) -> Result<Vec<Variable>> {
+    tx.rows(ALL, &[app.0.into()], variable)
+}
+
+/// Adds or replaces a variable.
+pub fn set(tx: &mut Tx<'_>, app: AppId, variable: &Variable) -> Result<()> {
+    let values = [app.0.into(), (&variable.name).into(), (&variable.value).into(), variable.authenticated.into()];
+    tx.exec(SET, &values).map(|_| ())
+}
+
+/// Deletes a variable. False: there is none.
+pub fn delete(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<bool> {
+    tx.exec(DELETE, &[app.0.into(), name.into()]).map(|n| n == 1)
+}
+
+fn variable(row: &Row<'_>) -> Result<Variable> {
+    Ok(Variable { name: row.text(0)?, value: row.text(1)?, authenticated: row.flag(2)? })
+}

@@ -1,0 +1,255 @@
+//! The parameters of a request, read leniently: from the query, and from a urlencoded or multipart body. Knows no
+//! parameter by name, decides no rule and refuses nothing: what is wrong with a form is a [`FormFault`] beside the
+//! parameters that could be read, so that the caller can still find the app and sign its refusal.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, stream};
+use multer::Multipart;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use crate::model::exchange::Method;
+
+/// More parameters than this are a [`FormFault::TooManyFields`]. KeyAuth's clients send about ten.
+pub const MAX_FIELDS: usize = 1_000;
+
+/// How many characters of a parameter's name a fault shows: the name is the client's text, of any length.
+const SHOWN_NAME: usize = 32;
+
+/// Room for the texts and the number of the parameters of a usual call, so that reading one allocates once for each.
+const USUAL_TEXT: usize = 256;
+const USUAL_FIELDS: usize = 16;
+
+/// Reads the parameters of a request. Only `Post` has a body; a body of another type than urlencoded or multipart is not
+/// looked at.
+pub fn read(method: Method, query: &[u8], content_type: Option<&str>, body: &Bytes) -> Form {
+    let mut pairs = urlencoded(query);
+    let mut fault = None;
+    if method == Method::Post && !body.is_empty() {
+        let content_type = content_type.unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            pairs.append(urlencoded(body));
+        } else if media_type.eq_ignore_ascii_case("multipart/form-data") {
+            let mut parts = Pairs::default();
+            fault = multipart(content_type, body, &mut parts).err();
+            pairs.append(parts);
+        }
+    }
+    if pairs.overflow || pairs.spans.len() > MAX_FIELDS {
+        fault = Some(FormFault::TooManyFields);
+    }
+    let fault = fault.or_else(|| pairs.nul());
+    Form { pairs, fault }
+}
+
+/// The parameters of one request. Names are exact. A parameter of the body hides the one of the query, also when it is
+/// empty; in each place the last of a name hides the others.
+pub struct Form {
+    pairs: Pairs,
+    fault: Option<FormFault>,
+}
+
+/// What is wrong with a form. The texts go to the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormFault {
+    /// Over [`MAX_FIELDS`]; each place keeps its first so many.
+    #[error("Too many parameters. Send at most {MAX_FIELDS}.")]
+    TooManyFields,
+    /// The form ends before the part that could not be read.
+    #[error(
+        "The multipart body could not be read. Send well-formed multipart/form-data, \
+         or application/x-www-form-urlencoded instead."
+    )]
+    Multipart,
+    /// Inside a value, not at its ends: there it is trimmed. Hidden and unknown parameters count too.
+    #[error("The value of \"{field}\" contains a NUL byte. Send it without.")]
+    Nul {
+        /// The parameter's name; escaped, and cut if it is long.
+        field: String,
+    },
+}
+
+impl Form {
+    /// The value exactly as decoded, if the parameter is present.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        // Backwards, because the body comes after the query, and because the last one wins.
+        self.pairs.iter().rev().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
+    }
+
+    /// The value without the blanks around it. Empty is missing; `0` is a value.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.raw(name).map(trim).filter(|value| !value.is_empty())
+    }
+
+    /// As [`Form::text`], but `0` is missing too: the rule for `ownerid`, `name` and `ver`.
+    pub fn text_not_zero(&self, name: &str) -> Option<&str> {
+        self.text(name).filter(|value| *value != "0")
+    }
+
+    /// What is wrong with the form, if anything is. What could be read is there all the same.
+    pub fn fault(&self) -> Option<FormFault> {
+        self.fault.clone()
+    }
+}
+
+impl fmt::Debug for Form {
+    // Not the names either: a body in a wrong encoding may be one long name, with the password in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = self.fault.as_ref().map(|fault| match fault {
+            FormFault::TooManyFields => "TooManyFields",
+            FormFault::Multipart => "Multipart",
+            FormFault::Nul { .. } => "Nul",
+        });
+        f.debug_struct("Form").field("fields", &self.pairs.spans.len()).field("fault", &fault).finish_non_exhaustive()
+    }
+}
+
+/// Space, TAB, LF, CR, NUL and vertical TAB; nothing else, so not `str::trim`.
+fn trim(value: &str) -> &str {
+    value.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0B'])
+}
+
+/// Names and values in the order of arrival, their texts one after the other in one buffer.
+#[derive(Default)]
+struct Pairs {
+    text: String,
+    spans: Vec<Span>,
+    /// There were more than [`MAX_FIELDS`]; the rest was not read.
+    overflow: bool,
+}
+
+/// Where one pair is in the buffer: the value follows its name.
+struct Span {
+    name: usize,
+    value: usize,
+    end: usize,
+}
+
+impl Pairs {
+    fn usual() -> Pairs {
+        Pairs { text: String::with_capacity(USUAL_TEXT), spans: Vec::with_capacity(USUAL_FIELDS), overflow: false }
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+        self.spans.iter().map(|span| (&self.text[span.name..span.value], &self.text[span.value..span.end]))
+    }
+
+    fn append(&mut self, later: Pairs) {
+        if self.spans.is_empty() {
+            *self = later;
+            return;
+        }
+        let by = self.text.len();
+        self.text.push_str(&later.text);
+        self.spans.extend(later.spans.iter().map(|span| Span {
+            name: span.name + by,
+            value: span.value + by,
+            end: span.end + by,
+        }));
+        self.overflow |= later.overflow;
+    }
+
+    fn nul(&self) -> Option<FormFault> {
+        if !self.text.as_bytes().contains(&0) {
+            return None;
+        }
+        let (name, _) = self.iter().find(|(_, value)| trim(value).contains('\0'))?;
+        Some(FormFault::Nul { field: name.chars().take(SHOWN_NAME).flat_map(char::escape_debug).collect() })
+    }
+}
+
+fn urlencoded(input: &[u8]) -> Pairs {
+    // Every input is a form; nothing here can fail. No query is the usual case, and should not allocate.
+    if input.is_empty() { Pairs::default() } else { serde_urlencoded::from_bytes(input).unwrap_or_default() }
+}
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names with values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Pairs::usual();
+        while pairs.spans.len() < MAX_FIELDS {
+            let name = pairs.text.len();
+            if map.next_key_seed(Append(&mut pairs.text))?.is_none() {
+                return Ok(pairs);
+            }
+            let value = pairs.text.len();
+            map.next_value_seed(Append(&mut pairs.text))?;
+            pairs.spans.push(Span { name, value, end: pairs.text.len() });
+        }
+        pairs.overflow = map.next_key::<IgnoredAny>()?.is_some();
+        Ok(pairs)
+    }
+}
+
+/// Appends a decoded text to the buffer, whether the decoder lends it or had to make it.
+struct Append<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Append<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Append<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+fn multipart(content_type: &str, body: &Bytes, pairs: &mut Pairs) -> Result<(), FormFault> {
+    let boundary = boundary(content_type).ok_or(FormFault::Multipart)?;
+    let parts = Multipart::new(stream::iter([Ok::<_, Infallible>(body.clone())]), boundary);
+    // The whole body is there, so nothing ever waits. A reader that wants to wait for more cannot read it.
+    multipart_parts(parts, pairs).now_or_never().unwrap_or(Err(FormFault::Multipart))
+}
+
+/// The `boundary` of a content type. Not multer's reader, which wants the quotes that the standard asks for around
+/// characters that clients send without. No boundary may contain `;` or `"`.
+fn boundary(content_type: &str) -> Option<&str> {
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, boundary) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))?;
+    // An empty one would end the form at any `--`, and make it seem to have no parameters.
+    Some(boundary.trim().trim_matches('"')).filter(|boundary| !boundary.is_empty())
+}
+
+async fn multipart_parts(mut parts: Multipart<'_>, pairs: &mut Pairs) -> Result<(), FormFault> {
+    while let Some(part) = parts.next_field().await.map_err(|_| FormFault::Multipart)? {
+        if pairs.spans.len() == MAX_FIELDS {
+            pairs.overflow = true;
+            return Ok(());
+        }
+        let name = pairs.text.len();
+        pairs.text.push_str(part.name().unwrap_or_default());
+        let value = pairs.text.len();
+        // A file is a value like others; its declared charset is not looked at, as with urlencoded bodies.
+        let bytes = part.bytes().await.map_err(|_| FormFault::Multipart)?;
+        pairs.text.push_str(&String::from_utf8_lossy(&bytes));
+        pairs.spans.push(Span { name, value, end: pairs.text.len() });
+    }
+    Ok(())
+}

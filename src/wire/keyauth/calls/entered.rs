@@ -1,0 +1,47 @@
+//! The body of a successful registration or login (contract 4.2): shared by the calls that end in one. Not a call.
+
+use crate::domain::user::{Claim, Entered};
+use crate::model::time::{LIFETIME_SECONDS, Time};
+use crate::model::user::Subscription;
+use crate::wire::reply::Json;
+
+use super::{Reply, Req};
+
+/// What the form says about who wants to come in.
+pub(super) fn claim<'a>(req: &Req<'a>) -> Claim<'a> {
+    Claim {
+        username: req.form.text("username"),
+        password: req.form.text("pass"),
+        key: req.form.text("key"),
+        hwid: req.form.text("hwid"),
+        email: req.form.text("email"),
+        ip: req.ip,
+        now: req.now,
+    }
+}
+
+/// Who is in, with what.
+pub(super) fn reply(req: &Req<'_>, entered: Entered) -> Reply {
+    let subscriptions = entered.subscriptions.iter().map(|s| subscription(s, req.now)).collect();
+    let info = Json::Object(vec![
+        ("username", entered.username.into()),
+        ("subscriptions", Json::List(subscriptions)),
+        ("ip", req.ip.to_string().into()),
+        ("hwid", entered.hwid.into()),
+        ("createdate", entered.created_at.0.to_string().into()),
+        ("lastlogin", req.now.0.to_string().into()),
+    ]);
+    Reply { message: req.app.settings.logged_in.clone(), fields: vec![("info", info)] }
+}
+
+fn subscription(subscription: &Subscription, now: Time) -> Json {
+    // Clients must be given a date: lifetime is always as far away as KeyAuth's lifetime.
+    let expires_at = subscription.expires_at.unwrap_or(now + LIFETIME_SECONDS);
+    Json::Object(vec![
+        ("subscription", subscription.plan.clone().into()),
+        ("key", subscription.key.clone().into()),
+        ("expiry", expires_at.0.to_string().into()),
+        ("timeleft", Json::Int(expires_at - now)),
+        ("level", subscription.level.clone().into()),
+    ])
+}

@@ -1,0 +1,61 @@
+//! `init`: opens a session (contract 4.1).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::domain::Stop;
+use crate::domain::secret::new_session_id;
+use crate::domain::session::{self, Opening};
+use crate::store::Tx;
+use crate::wire::keyauth::versions::V1_1;
+use crate::wire::reply::Json;
+
+use super::{Call, Field, Reply, Req, Run};
+
+pub(super) const CALL: Call = Call {
+    name: "init",
+    help: "opens a session, which all other calls need",
+    fields: &[
+        Field { name: "ver", help: "the program's version; not checked if missing" },
+        Field { name: "hash", help: "MD5 of the program file, 32 hex characters; for the setting hashcheck" },
+        Field {
+            name: "enckey",
+            help: "1.2: random text of at most 36 bytes, part of the key that signs later answers",
+        },
+    ],
+    since: &V1_1,
+    run: Run::Open(run),
+};
+
+/// Kept as it is: some clients read a number here as the length of a list.
+const COUNTER: &str = "N/A - Use fetchStats() function in latest example";
+
+/// What a path segment may hold unescaped.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn run(req: &Req<'_>, tx: &mut Tx<'_>) -> Result<Reply, Stop> {
+    let id = new_session_id(&mut rand::rng());
+    let opening = Opening {
+        id,
+        enckey: req.enckey,
+        version: req.form.text_not_zero("ver"),
+        hash: req.form.text("hash"),
+        ip: req.ip,
+        now: req.now,
+    };
+    session::open(tx, req.app, req.lists, &opening)?;
+    let panel = format!(
+        "{}/panel/{}/{}/",
+        req.public_url,
+        utf8_percent_encode(&req.app.owner, SEGMENT),
+        utf8_percent_encode(&req.app.name, SEGMENT)
+    );
+    let info = Json::Object(vec![
+        ("numUsers", COUNTER.into()),
+        ("numOnlineUsers", COUNTER.into()),
+        ("numKeys", COUNTER.into()),
+        ("version", Json::Text(req.app.settings.version.clone())),
+        ("customerPanelLink", panel.into()),
+    ]);
+    let fields = vec![("sessionid", id.to_string().into()), ("appinfo", info), ("newSession", Json::Bool(true))];
+    Ok(Reply { message: "Initialized".into(), fields })
+}

@@ -1,0 +1,28 @@
+//! `login`: logs a user in by name and password (contract 4.3).
+
+use crate::domain::Stop;
+use crate::domain::secret::Proof;
+use crate::domain::user::{self, Claim};
+use crate::model::session::Session;
+use crate::store::Tx;
+use crate::wire::keyauth::versions::V1_1;
+
+use super::{Call, Field, Reply, Req, Run, entered};
+
+pub(super) const CALL: Call = Call {
+    name: "login",
+    help: "logs a user in by name and password",
+    fields: &[
+        Field { name: "username", help: "compared without regard to case" },
+        Field { name: "pass", help: "the password" },
+        Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
+    ],
+    since: &V1_1,
+    run: Run::Password(run),
+};
+
+fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
+    let claim = Claim { key: None, email: None, ..entered::claim(req) };
+    let entered = user::login(tx, req.app, session, &claim, proof)?;
+    Ok(entered::reply(req, entered))
+}

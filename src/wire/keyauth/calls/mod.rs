@@ -1,0 +1,116 @@
+//! The table of calls. A call is one file with its `CALL` and one line here; what it needs is said by its `run`.
+
+use std::net::IpAddr;
+
+use crate::domain::lists::Lists;
+use crate::domain::secret::Proof;
+use crate::domain::session::Enckey;
+use crate::domain::{Refusal, Stop};
+use crate::model::app::App;
+use crate::model::session::Session;
+use crate::model::time::Time;
+use crate::store::Tx;
+use crate::wire::form::Form;
+
+use super::answer::Reply;
+use super::versions::Version;
+
+mod check;
+mod checkblacklist;
+mod entered;
+mod init;
+mod license;
+mod login;
+mod logout;
+mod register;
+mod upgrade;
+mod var;
+
+/// One value of the form field `type`.
+pub struct Call {
+    /// The value; exact, case included.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub help: &'static str,
+    /// What it reads beside `type`, `name`, `ownerid` and (unless it opens one) `sessionid`.
+    pub fields: &'static [Field],
+    /// The first version that has it.
+    pub since: &'static Version,
+    /// What it needs, and what it does.
+    pub(super) run: Run,
+}
+
+/// One parameter of a call.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub help: &'static str,
+}
+
+/// What a call needs before it can run.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// No session yet; the writer.
+    Open(fn(&Req<'_>, &mut Tx<'_>) -> Result<Reply, Stop>),
+    /// A live session, nothing else: answered without the database.
+    Session(fn(&Req<'_>, &Session) -> Result<Reply, Refusal>),
+    /// A live session and a reader.
+    Read(fn(&Req<'_>, &Session, &mut Tx<'_>) -> Result<Reply, Stop>),
+    /// A live session and the writer.
+    Write(fn(&Req<'_>, &Session, &mut Tx<'_>, Option<&Proof>) -> Result<Reply, Stop>),
+    /// As `Write`, but nearly always in need of a password's hash: without a proof it runs on a reader, which refuses
+    /// what can be refused without hashing.
+    Password(fn(&Req<'_>, &Session, &mut Tx<'_>, Option<&Proof>) -> Result<Reply, Stop>),
+}
+
+/// What a call gets.
+pub(super) struct Req<'a> {
+    pub(super) app: &'a App,
+    pub(super) form: &'a Form,
+    pub(super) ip: IpAddr,
+    pub(super) now: Time,
+    pub(super) lists: &'a Lists,
+    pub(super) public_url: &'a str,
+    pub(super) enckey: Enckey<'a>,
+}
+
+/// All calls, in the order of the contract.
+pub static TABLE: &[&Call] = &[
+    &init::CALL,
+    &register::CALL,
+    &login::CALL,
+    &license::CALL,
+    &upgrade::CALL,
+    &var::CALL,
+    &checkblacklist::CALL,
+    &check::CALL,
+    &logout::CALL,
+];
+
+/// The call of this name, if this version has it.
+pub(super) fn find(name: &str, version: &Version) -> Option<&'static Call> {
+    TABLE.iter().find(|call| call.name == name).filter(|call| version.has(call.since)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sound() {
+        for (i, call) in TABLE.iter().enumerate() {
+            assert!(TABLE[..i].iter().all(|other| other.name != call.name), "{} twice", call.name);
+            assert!(call.name.bytes().all(|b| b.is_ascii_alphanumeric()), "{}", call.name);
+            assert!(!call.help.is_empty() && call.fields.iter().all(|field| !field.help.is_empty()), "{}", call.name);
+        }
+    }
+
+    #[test]
+    fn names_are_exact() {
+        use crate::wire::keyauth::versions::{V1_1, V1_2};
+        assert!(find("init", &V1_2).is_some());
+        assert!(find("Init", &V1_2).is_none());
+        assert!(find("logout", &V1_1).is_none(), "logout came with 1.2");
+    }
+}

@@ -1,0 +1,22 @@
+//! `upgrade`: redeems a license for a user that exists (contract 4.5).
+
+use crate::domain::secret::Proof;
+use crate::domain::{Stop, user};
+use crate::model::session::Session;
+use crate::store::Tx;
+use crate::wire::keyauth::versions::V1_1;
+
+use super::{Call, Field, Reply, Req, Run};
+
+pub(super) const CALL: Call = Call {
+    name: "upgrade",
+    help: "redeems a license for a user that exists; logs nobody in",
+    fields: &[Field { name: "username", help: "who gets it" }, Field { name: "key", help: "an unused license" }],
+    since: &V1_1,
+    run: Run::Write(run),
+};
+
+fn run(req: &Req<'_>, _: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result<Reply, Stop> {
+    user::upgrade(tx, req.app, req.form.text("username"), req.form.text("key"), req.now)?;
+    Ok(Reply::message("Upgraded successfully"))
+}

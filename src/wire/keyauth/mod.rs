@@ -1,0 +1,291 @@
+//! The KeyAuth client API: open → find the call → run → step down → seal. The protocol as we serve it is described in
+//! the README beside this file. Decides no rule; knows no SQL.
+
+use std::sync::Arc;
+
+use crate::domain::secret::{Proof, Work};
+use crate::domain::session::{Enckey, check_live};
+use crate::domain::{Refusal, Stop};
+use crate::model::app::App;
+use crate::model::exchange::{Request, Response};
+use crate::model::ids::SessionId;
+use crate::model::session::Session;
+use crate::store::{self, apps, sessions};
+
+use super::form::{self, Form};
+use super::{Answer, Ctx, Family};
+
+mod answer;
+pub mod calls;
+mod seal;
+pub mod versions;
+mod words;
+
+use answer::{Opened, Reply};
+use calls::{Call, Req, Run};
+use seal::Seal;
+use versions::Version;
+
+/// This family.
+pub static FAMILY: Family = Family {
+    name: "keyauth",
+    paths: &[
+        ("/api/1.2", |ctx, request| answer(ctx, request, &versions::V1_2)),
+        ("/1.2", |ctx, request| answer(ctx, request, &versions::V1_2)),
+        ("/api/1.1", |ctx, request| answer(ctx, request, &versions::V1_1)),
+        ("/1.1", |ctx, request| answer(ctx, request, &versions::V1_1)),
+    ],
+    fault: answer::fault,
+};
+
+/// How often a call is run again because what it had proven changed meanwhile.
+const TRIES: usize = 4;
+
+/// One request on its way through.
+struct Exchange {
+    ctx: Arc<Ctx>,
+    request: Request,
+    form: Form,
+    version: &'static Version,
+}
+
+/// What has been looked up so far; the inner `None` is "there is none".
+#[derive(Default)]
+struct Known {
+    app: Option<Option<Arc<App>>>,
+    session: Option<Option<Arc<Session>>>,
+}
+
+/// What has to be looked up before the request can be opened.
+enum Missing {
+    App,
+    Session(SessionId),
+}
+
+fn answer(ctx: &Arc<Ctx>, request: Request, version: &'static Version) -> Answer {
+    let form = form::read(request.method, &request.query, request.content_type.as_deref(), &request.body);
+    let exchange = Exchange { ctx: Arc::clone(ctx), request, form, version };
+    let mut known = Known::default();
+    // Calls that need only the app and a session, both in memory, are answered without waiting for anybody.
+    match exchange.open(&mut known) {
+        Ok(opened) if opened.is_immediate() => Answer::Now(exchange.run_now(opened)),
+        _ => Answer::Later(Box::pin(exchange.answer(known))),
+    }
+}
+
+impl Exchange {
+    async fn answer(self, mut known: Known) -> Response {
+        let opened = loop {
+            let missing = match self.open(&mut known) {
+                Ok(opened) => break opened,
+                Err(missing) => missing,
+            };
+            let looked_up = match missing {
+                Missing::App => {
+                    let (ownerid, name) = (self.form.text_not_zero("ownerid"), self.form.text_not_zero("name"));
+                    apps::lookup(&self.ctx.store, ownerid.unwrap_or_default(), name.unwrap_or_default())
+                        .await
+                        .map(|app| known.app = Some(app))
+                }
+                Missing::Session(id) => {
+                    sessions::lookup(&self.ctx.store, id).await.map(|session| known.session = Some(session))
+                }
+            };
+            if let Err(error) = looked_up {
+                let seal = known.app.flatten().map_or(Seal::None, |app| Seal::key(self.version, app.secret.as_str()));
+                return Opened::unknown(self.version, self.ctx.ascii_only, seal).fail(&error);
+            }
+        };
+        if opened.is_immediate() { self.run_now(opened) } else { self.run(opened).await }
+    }
+
+    /// The checks before dispatch, in the order of contract section 2. What is not in memory is asked for by `Err`.
+    fn open(&self, known: &mut Known) -> Result<Opened, Missing> {
+        let form = &self.form;
+        let mut opened = Opened::unknown(self.version, self.ctx.ascii_only, Seal::None);
+        let (Some(ownerid), name) = (form.text_not_zero("ownerid"), form.text_not_zero("name")) else {
+            return Ok(opened.refuse(Refusal::OwnerIdMissing));
+        };
+        let Some(name) = name else { return Ok(opened.refuse(Refusal::AppNameMissing)) };
+        if ownerid.len() != 10 {
+            return Ok(opened.refuse(Refusal::OwnerIdLength));
+        }
+        let cache = self.ctx.store.cache();
+        let found = match &known.app {
+            Some(found) => found.clone(),
+            None => cache.app(ownerid, name).map(Some).or_else(|| self.unasked()).ok_or(Missing::App)?,
+        };
+        known.app = Some(found.clone());
+        if found.is_none()
+            && let Some(wait) = self.request.limited
+        {
+            return Ok(opened.refuse(Refusal::RateLimited(wait)));
+        }
+        let Some(app) = found else { return Ok(opened.refuse(Refusal::AppNotFound)) };
+        opened.know_app(&app);
+
+        let call = form.raw("type").and_then(|name| calls::find(name.trim(), self.version));
+        opened.call = call;
+        let id = form.text("sessionid").and_then(|text| text.parse().ok());
+        let opens = matches!(call, Some(Call { run: Run::Open(_), .. }));
+        if opens {
+            opened.seal = match self.enckey() {
+                Enckey::Given(_) => Seal::key(self.version, app.secret.as_str()),
+                Enckey::Missing | Enckey::NotApplicable => Seal::literal(self.version),
+            };
+        } else if let Some(id) = id {
+            opened.session = match &known.session {
+                Some(found) => found.clone(),
+                None => cache.session(id).map(Some).or_else(|| self.unasked()).ok_or(Missing::Session(id))?,
+            };
+            known.session = Some(opened.session.clone());
+            // A session of another app is none, and its key is none of this app's business.
+            opened.session = opened.session.filter(|session| session.app == app.id);
+            if let Some(session) = &opened.session {
+                opened.seal = Seal::of_session(self.version, session);
+            }
+        }
+
+        if let Some(wait) = self.request.limited {
+            return Ok(opened.refuse(Refusal::RateLimited(wait)));
+        }
+        if app.settings.banned {
+            if opens {
+                opened.seal = Seal::key(self.version, app.secret.as_str());
+            }
+            return Ok(opened.refuse(Refusal::AppBanned));
+        }
+        if let Some(fault) = form.fault() {
+            return Ok(opened.refuse(Refusal::InvalidRequest(fault.to_string())));
+        }
+        if call.is_none() {
+            return Ok(opened.refuse(Refusal::UnknownCall));
+        }
+        if !opens {
+            match &opened.session {
+                None => {
+                    // Without a session nobody knows a key that the client would verify with.
+                    opened.seal = Seal::None;
+                    return Ok(opened.refuse(Refusal::SessionNotFound));
+                }
+                Some(session) => {
+                    if let Err(refusal) = check_live(session, &app, self.request.now) {
+                        return Ok(opened.refuse(refusal));
+                    }
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    /// An address that asks too often is not worth a question to the database: what is not in memory is not there.
+    fn unasked<T>(&self) -> Option<Option<T>> {
+        self.request.limited.map(|_| None)
+    }
+
+    fn enckey(&self) -> Enckey<'_> {
+        match (self.version.signed, self.form.raw("enckey")) {
+            (false, _) => Enckey::NotApplicable,
+            (true, None) => Enckey::Missing,
+            (true, Some(raw)) => {
+                Enckey::Given(self.form.text("enckey").unwrap_or(if raw.is_empty() { raw } else { "" }))
+            }
+        }
+    }
+
+    fn run_now(&self, opened: Opened) -> Response {
+        if let Some(refusal) = opened.refusal.clone() {
+            return opened.finish(Err(Stop::Refused(refusal)));
+        }
+        let outcome = match (&opened.call, &opened.session, &opened.app) {
+            (Some(Call { run: Run::Session(run), .. }), Some(session), Some(app)) => {
+                run(&self.req(app), session).map_err(Stop::Refused)
+            }
+            _ => Err(Stop::Refused(Refusal::UnknownCall)),
+        };
+        opened.finish(outcome)
+    }
+
+    fn req<'a>(&'a self, app: &'a App) -> Req<'a> {
+        Req {
+            app,
+            form: &self.form,
+            ip: self.request.peer,
+            now: self.request.now,
+            lists: &self.ctx.lists,
+            public_url: &self.ctx.public_url,
+            enckey: self.enckey(),
+        }
+    }
+
+    /// Runs a call that needs the database, in as many turns as it needs proofs.
+    async fn run(self, opened: Opened) -> Response {
+        let (Some(call), Some(app)) = (opened.call, opened.app.clone()) else {
+            return opened.finish(Err(Stop::Refused(Refusal::UnknownCall)));
+        };
+        let session = opened.session.clone();
+        let job = Arc::new((self, app, session));
+        let store = job.0.ctx.store.clone();
+        let mut proof = None;
+        for _ in 0..TRIES {
+            let outcome = turn(&store, call, &job, proof.take()).await;
+            let work = match outcome {
+                Err(Stop::Prove(work)) => work,
+                outcome => return opened.finish(outcome),
+            };
+            proof = match prove(&job.0.ctx, work).await {
+                Ok(proof) => Some(proof),
+                Err(stop) => return opened.finish(Err(stop)),
+            };
+        }
+        opened.finish(Err(Stop::Refused(Refusal::Busy)))
+    }
+}
+
+type Job = Arc<(Exchange, Arc<App>, Option<Arc<Session>>)>;
+
+/// Runs a call once: on a reader or on the writer, as the call says and its proof allows.
+async fn turn(store: &store::Store, call: &'static Call, job: &Job, proof: Option<Proof>) -> Result<Reply, Stop> {
+    let job = Arc::clone(job);
+    match call.run {
+        Run::Open(run) => store.write(move |tx| run(&job.0.req(&job.1), tx)).await,
+        Run::Session(run) => {
+            let session = job.2.as_deref().ok_or(Refusal::SessionNotFound)?;
+            run(&job.0.req(&job.1), session).map_err(Stop::Refused)
+        }
+        Run::Read(run) => {
+            store
+                .read(move |tx| {
+                    let session = job.2.as_deref().ok_or(Refusal::SessionNotFound)?;
+                    run(&job.0.req(&job.1), session, tx)
+                })
+                .await
+        }
+        Run::Password(run) if proof.is_none() => {
+            store
+                .read(move |tx| {
+                    let session = job.2.as_deref().ok_or(Refusal::SessionNotFound)?;
+                    run(&job.0.req(&job.1), session, tx, None)
+                })
+                .await
+        }
+        Run::Write(run) | Run::Password(run) => {
+            store
+                .write(move |tx| {
+                    let id = job.2.as_ref().ok_or(Refusal::SessionNotFound)?.id;
+                    // The session as it is now: it may have ended since it was looked up.
+                    let session = crate::domain::session::live(tx, &job.1, id, job.0.request.now)?;
+                    run(&job.0.req(&job.1), &session, tx, proof.as_ref())
+                })
+                .await
+        }
+    }
+}
+
+async fn prove(ctx: &Ctx, work: Work) -> Result<Proof, Stop> {
+    if work == Work::Nothing {
+        return Ok(Proof::Nothing);
+    }
+    let promise = ctx.hashing.submit(work)?;
+    promise.await.map_err(|gone| Stop::Failed(store::Error::Bug(gone.to_string())))
+}

@@ -1,0 +1,69 @@
+//! Foreign formats: bytes to domain and back. Decides no rule, knows no SQL, no socket and no runtime. One folder per
+//! family; families do not know each other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::domain::hashing::Hashing;
+use crate::domain::lists::Lists;
+use crate::model::exchange::{Request, Response};
+use crate::store::Store;
+
+pub mod form;
+pub mod keyauth;
+pub mod reply;
+
+/// What answering needs. One for the whole server.
+pub struct Ctx {
+    /// The database.
+    pub store: Store,
+    /// The threads that hash passwords.
+    pub hashing: Hashing,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// The operator's lists: VPN networks, leaked passwords.
+    pub lists: Lists,
+    /// The server's own address as clients see it, without a slash at its end: the start of links in answers.
+    pub public_url: String,
+    /// Whether answers spell non-ASCII as `\uXXXX` (contract 1.7).
+    pub ascii_only: bool,
+}
+
+/// An answer: at once, or after waiting for another thread.
+pub enum Answer {
+    /// Made without waiting.
+    Now(Response),
+    /// Made by this future.
+    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
+}
+
+/// Answers one request at one path.
+pub type Answerer = fn(&Arc<Ctx>, Request) -> Answer;
+
+/// What can go wrong around a request before or while the family answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The body is larger than this many bytes.
+    BodyTooLarge(usize),
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body ended early or was badly framed.
+    BodyBroken,
+    /// A bug: the answering code panicked.
+    Panicked,
+}
+
+/// One foreign format.
+pub struct Family {
+    /// Its name in the log and in the documentation.
+    pub name: &'static str,
+    /// Its paths, without the slash at the end (it is served with and without), and who answers there.
+    pub paths: &'static [(&'static str, Answerer)],
+    /// What it says when there is no request to answer.
+    pub fault: fn(Fault) -> Response,
+}
+
+/// All families.
+pub static FAMILIES: &[&Family] = &[&keyauth::FAMILY];
