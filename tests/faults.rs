@@ -1,0 +1,184 @@
+//! Every call to the engine fails once: whichever it is, the client is told "unavailable", nothing is half done, what
+//! was acknowledged stands, and the next try goes through. In process, so that the faults can be placed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keystead::clock::Clock;
+use keystead::domain::hashing::Hashing;
+use keystead::domain::license::{self, Alphabet, Batch};
+use keystead::domain::lists::Lists;
+use keystead::domain::{app, owner, plan};
+use keystead::model::app::App;
+use keystead::model::exchange::{Method, Request};
+use keystead::model::time::{Span, Time};
+use keystead::store::{self, Options, Store, subscriptions, users, verify};
+use keystead::wire::{Answer, Ctx, FAMILIES};
+
+const NOW: Time = Time(1_900_000_000);
+const MASK: &str = "FAULT-";
+
+/// A store with an app of two plans and keys FAULT-1 to FAULT-4.
+fn make_template(path: &Path) {
+    let store = Store::open(&Options::small(path)).unwrap();
+    store
+        .write(|tx| -> Result<(), store::Error> {
+            let owner = owner::create(tx, "acme", Some("AbCdEfGh12"), NOW, &mut rand::rng()).unwrap();
+            let app = app::create(tx, &owner, "demo", &app::Credentials::default(), NOW, &mut rand::rng()).unwrap();
+            plan::create(tx, app.id, "extra", "1").unwrap();
+            for n in 1..=4 {
+                let batch = Batch {
+                    count: 1,
+                    mask: format!("{MASK}{n}"),
+                    alphabet: Alphabet::Upper,
+                    duration: Span::Seconds(86_400),
+                    level: "1".into(),
+                    note: None,
+                    created_by: None,
+                };
+                license::create(tx, app.id, &batch, NOW, &mut rand::rng()).unwrap();
+            }
+            Ok(())
+        })
+        .wait()
+        .unwrap();
+    store.close();
+}
+
+struct Server {
+    ctx: Arc<Ctx>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Server {
+    fn open(path: &Path) -> Server {
+        let ctx = Arc::new(Ctx {
+            store: Store::open(&Options::small(path)).unwrap(),
+            hashing: Hashing::start(1, 4).unwrap(),
+            clock: Clock::test(NOW),
+            lists: Lists::default(),
+            public_url: "http://127.0.0.1".into(),
+            ascii_only: true,
+        });
+        Server { ctx, runtime: tokio::runtime::Builder::new_current_thread().build().unwrap() }
+    }
+
+    /// Status and body.
+    fn call(&self, form: &str) -> (u16, serde_json::Value) {
+        let request = Request {
+            id: 1,
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            now: NOW,
+            method: Method::Post,
+            query: Bytes::new(),
+            content_type: Some("application/x-www-form-urlencoded".into()),
+            body: Bytes::from(format!("name=demo&ownerid=AbCdEfGh12&{form}")),
+            limited: None,
+        };
+        let answer = FAMILIES[0].paths.iter().find(|(path, _)| *path == "/api/1.2").unwrap().1;
+        let response = match answer(&self.ctx, request) {
+            Answer::Now(response) => response,
+            Answer::Later(future) => self.runtime.block_on(future),
+        };
+        let body = serde_json::from_slice(&response.body)
+            .unwrap_or_else(|_| panic!("no JSON: {:?}", String::from_utf8_lossy(&response.body)));
+        (response.status, body)
+    }
+
+    fn app(&self) -> App {
+        self.ctx.store.read(|tx| store::apps::find(tx, "AbCdEfGh12", "demo")).wait().unwrap().unwrap()
+    }
+}
+
+/// What the client does; a step that fails with "unavailable" is tried again, once. Answers the steps that had to be.
+fn story(server: &Server) -> Vec<&'static str> {
+    let mut again = Vec::new();
+    let mut step = |name: &'static str, form: String| -> serde_json::Value {
+        let (status, body) = server.call(&form);
+        if body["success"] == true {
+            return body;
+        }
+        assert_eq!((status, body["error"].as_str()), (503, Some("UNAVAILABLE")), "{name}: {body}");
+        again.push(name);
+        let (_, second) = server.call(&form);
+        // The step whose commit failed may not have happened; one whose commit stood would have been acknowledged.
+        assert_eq!(second["success"], true, "{name}, second try: {second}");
+        second
+    };
+    let opened = step("init", "type=init&ver=1.0&enckey=k".into());
+    let session = opened["sessionid"].as_str().unwrap().to_owned();
+    let with = |form: &str| format!("sessionid={session}&{form}");
+    step("register", with("type=register&username=mia&pass=secret&key=FAULT-1&hwid=one&email=mia@example.test"));
+    step("login", with("type=login&username=mia&pass=secret&hwid=one"));
+    step("upgrade", with("type=upgrade&username=mia&key=FAULT-2"));
+    step("license, first", with("type=license&key=FAULT-3&hwid=two"));
+    step("license, again", with("type=license&key=FAULT-3&hwid=two"));
+    step("check", with("type=check"));
+    step("logout", with("type=logout"));
+    again
+}
+
+/// What the story leaves, whatever failed on the way.
+fn assert_told(server: &Server) {
+    let app = server.app();
+    let told = server
+        .ctx
+        .store
+        .read(move |tx| -> Result<_, store::Error> {
+            assert_eq!(verify::problems(tx)?, Vec::<String>::new());
+            let mut held = BTreeMap::new();
+            for name in ["mia", "FAULT-3"] {
+                let user = users::by_name(tx, app.id, name)?.unwrap();
+                held.insert(name, subscriptions::of_user(tx, user.id)?);
+            }
+            let used: Vec<bool> =
+                (1..=4).map(|n| license::find(tx, app.id, &format!("{MASK}{n}")).unwrap().used_at.is_some()).collect();
+            Ok((held, used))
+        })
+        .wait()
+        .unwrap();
+    let (held, used) = told;
+    assert_eq!(used, [true, true, true, false]);
+    let ends = |name| held[name].iter().map(|s| s.expires_at.unwrap() - NOW).collect::<Vec<i64>>();
+    // One day from the registration for both plans of the level, one more from the upgrade for the first of them.
+    assert_eq!(ends("mia"), [172_800, 86_400]);
+    assert_eq!(ends("FAULT-3"), [86_400, 86_400]);
+}
+
+#[test]
+fn whichever_engine_call_fails_nothing_is_half_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = dir.path().join("template.db");
+    make_template(&template);
+
+    let mut failed_steps = BTreeMap::new();
+    let mut n = 0;
+    loop {
+        n += 1;
+        let path = dir.path().join(format!("run-{n}.db"));
+        fs::copy(&template, &path).unwrap();
+        let server = Server::open(&path);
+        server.ctx.store.faults().fail_nth(n);
+        for name in story(&server) {
+            *failed_steps.entry(name).or_insert(0) += 1;
+        }
+        let hit = server.ctx.store.faults().hits() > 0;
+        server.ctx.store.faults().clear();
+        assert_told(&server);
+        drop(server);
+        // What is on disk is what was told.
+        assert_told(&Server::open(&path));
+        fs::remove_file(&path).unwrap();
+        if !hit {
+            break;
+        }
+    }
+    assert!(n > 60, "only {n} engine calls were seen to fail");
+    for name in ["init", "register", "login", "upgrade", "license, first", "license, again", "logout"] {
+        assert!(failed_steps.contains_key(name), "no fault ever fell into {name}: {failed_steps:?}");
+    }
+}
