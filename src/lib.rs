@@ -15,7 +15,9 @@
 
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod model;
 pub mod pending;
 pub mod store;

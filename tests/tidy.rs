@@ -10,7 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["model", "pending"]),
     ("domain", &["store", "model", "pending"]),
     ("wire", &["domain", "store", "model", "clock", "pending"]),
-    ("http", &["wire", "domain", "model", "clock", "config", "pending"]),
+    ("http", &["wire", "model", "clock", "config"]),
     ("cli", &["http", "wire", "domain", "store", "model", "clock", "config", "pending"]),
     ("config", &["model"]),
 ];

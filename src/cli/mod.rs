@@ -13,12 +13,18 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::clock::Clock;
+use crate::config::{Config, Flags};
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::time::Time;
 use crate::store::{self, Options, Store, Tx, apps, lock};
 
+mod cleanup;
+mod completions;
+mod config;
 mod owner;
+mod quickstart;
+mod serve;
 
 /// Keystead: a self-hosted license and login server. KeyAuth clients change the URL and keep working.
 #[derive(Parser)]
@@ -42,26 +48,52 @@ Every command has --help with examples of its own.";
 /// What every command takes.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Global {
-    /// The database file.
-    #[arg(long, global = true, env = "KEYSTEAD_DATABASE", default_value = "keystead.db", value_name = "FILE")]
-    pub database: PathBuf,
-    /// Print JSON for programs instead of text for people.
+    /// The database file [default: keystead.db] [env: KEYSTEAD_DATABASE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+    /// A TOML file with server settings [env: KEYSTEAD_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print JSON for programs instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+impl Global {
+    /// The server's settings, from all their sources; `flags` are the command's own.
+    pub(crate) fn load(&self, flags: Flags) -> Result<Config, Exit> {
+        let file = self.config.clone().or_else(|| std::env::var_os("KEYSTEAD_CONFIG").map(PathBuf::from));
+        let file = file.filter(|path| !path.as_os_str().is_empty());
+        let database = self.database.as_ref().map(|path| path.to_string_lossy().into_owned());
+        Config::load(&flags.or("database", database), file.as_deref())
+            .map_err(|error| Exit::new(Code::Configuration, error.to_string()))
+    }
 }
 
 /// The commands: one variant, one file.
 #[derive(Subcommand)]
 enum Command {
+    /// Make a database with an app and three keys if there is none, print how to use it, and serve
+    Quickstart(quickstart::Arguments),
+    /// Answer clients until stopped
+    Serve(serve::Arguments),
     /// Make and list owners: accounts that have apps
     Owner(owner::Arguments),
+    /// Show the server's settings, their values and where those come from
+    Config(config::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Quickstart(arguments) => quickstart::run(&cli.global, arguments),
+        Command::Serve(arguments) => serve::run(&cli.global, arguments),
         Command::Owner(arguments) => owner::run(&cli.global, arguments),
+        Command::Config(arguments) => config::run(&cli.global, arguments),
+        Command::Completions(arguments) => completions::run(&cli.global, arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -195,16 +227,18 @@ pub(crate) struct Db {
 impl Db {
     /// Opens the database; makes it if there is none.
     pub(crate) fn open(global: &Global) -> Result<Db, Exit> {
-        Ok(Db { store: Store::open(&Options::small(&global.database))?, path: global.database.clone(), wrote: false })
+        let path = global.load(Flags::default())?.database;
+        Ok(Db { store: Store::open(&Options::small(&path))?, path, wrote: false })
     }
 
     /// Opens the database; there must be one.
     pub(crate) fn existing(global: &Global) -> Result<Db, Exit> {
-        if !global.database.exists() {
+        let path = global.load(Flags::default())?.database;
+        if !path.exists() {
             let text = format!(
                 "there is no database {}; make one with `keystead app create NAME` or `keystead quickstart`, or name \
                  another with --database",
-                global.database.display()
+                path.display()
             );
             return Err(Exit::new(Code::Database, text));
         }
@@ -284,10 +318,16 @@ pub(crate) fn print_line(text: &str) -> Result<(), Exit> {
     writeln!(std::io::stdout().lock(), "{text}").map_err(Exit::from)
 }
 
+/// Prints bytes as they are.
+pub(crate) fn print_raw(bytes: &[u8]) -> Result<(), Exit> {
+    std::io::stdout().lock().write_all(bytes).map_err(Exit::from)
+}
+
 /// Prints rows under their headings, in columns as wide as they need to be.
 pub(crate) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Exit> {
     let mut widths: Vec<usize> = headings.iter().map(|h| h.len()).collect();
-    for row in rows {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| tame(cell)).collect()).collect();
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -298,10 +338,15 @@ pub(crate) fn print_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(),
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", line(&mut headings.iter().copied()))?;
-    for row in rows {
+    for row in &rows {
         writeln!(out, "{}", line(&mut row.iter().map(String::as_str)))?;
     }
     Ok(())
+}
+
+/// Text that customers chose must not steer the operator's terminal.
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A time for people: UTC, to the second.

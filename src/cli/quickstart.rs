@@ -1,0 +1,195 @@
+//! `keystead quickstart`: from nothing to a server that a client can use, in one step. On a database that exists it
+//! changes nothing and tells the same again.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use crate::config::Flags;
+use crate::domain::app::Credentials;
+use crate::domain::license::{Alphabet, Batch};
+use crate::domain::{app, license, owner};
+use crate::model::app::App;
+use crate::model::ids::LicenseId;
+use crate::model::license::{License, LicenseState};
+use crate::model::time::{Span, Time};
+use crate::store::{self, Tx, apps, licenses, users};
+use crate::wire::Ctx;
+
+use super::{Exit, Global, print_json, print_raw, serve};
+
+/// Options.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  keystead quickstart
+  keystead quickstart --database try.db --listen 127.0.0.1:0    a file of its own, any free port
+  keystead quickstart --json                                    the credentials for a program")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// How many keys a new database gets, and how long each lasts.
+const KEYS: u32 = 3;
+const DURATION: Span = Span::Seconds(30 * 86_400);
+
+/// The most keys that are listed.
+const LISTED: i64 = 10;
+
+/// What is printed.
+struct Told {
+    app: App,
+    keys: Vec<License>,
+    /// A name that no user has yet.
+    username: String,
+    made: bool,
+}
+
+pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
+    let config = global.load(arguments.flags)?;
+    let json = global.json;
+    let database = config.database.display().to_string();
+    serve::serve(&config, |ctx, address| {
+        let now = ctx.clock.now();
+        let told = ctx.store.write(move |tx| find_or_make(tx, now)).wait()?;
+        if json { print_document(&told, ctx, address) } else { print_raw(text(&told, &database, address).as_bytes()) }
+    })
+}
+
+/// What the database has to show; what is needed for that is made only in an empty one.
+fn find_or_make(tx: &mut Tx<'_>, now: Time) -> Result<Told, Exit> {
+    let mut apps = apps::all(tx)?;
+    let made = apps.is_empty();
+    if made {
+        make(tx, now)?;
+        apps = apps::all(tx)?;
+    }
+    // Ours if it is there, else the first one: the database may be one that grew by hand.
+    let place = apps.iter().position(|app| &*app.name == "demo").unwrap_or(0);
+    let app = apps.swap_remove(place);
+    let keys = licenses::after(tx, app.id, LicenseId(0), LISTED)?;
+    let username = free_name(tx, &app)?;
+    Ok(Told { app, keys, username, made })
+}
+
+fn make(tx: &mut Tx<'_>, now: Time) -> Result<(), Exit> {
+    let rng = &mut rand::rng();
+    let owner = match store::owners::all(tx)?.into_iter().next() {
+        Some(owner) => owner,
+        None => owner::create(tx, "owner", None, now, rng)?,
+    };
+    let app = app::create(tx, &owner, "demo", &Credentials::default(), now, rng)?;
+    let batch = Batch {
+        count: KEYS,
+        mask: app.settings.format.clone().into_owned(),
+        alphabet: Alphabet::Upper,
+        duration: DURATION,
+        level: app::DEFAULT_PLAN.1.to_owned(),
+        note: Some("quickstart".to_owned()),
+        created_by: None,
+    };
+    license::create(tx, app.id, &batch, now, rng)?;
+    Ok(())
+}
+
+fn free_name(tx: &mut Tx<'_>, app: &App) -> Result<String, store::Error> {
+    let mut number = 1;
+    loop {
+        let name = if number == 1 { "mia".to_owned() } else { format!("mia{number}") };
+        if users::by_name(tx, app.id, &name)?.is_none() {
+            return Ok(name);
+        }
+        number += 1;
+    }
+}
+
+fn text(told: &Told, database: &str, address: SocketAddr) -> String {
+    let Told { app, keys, username, made } = told;
+    let url = format!("http://{}/api/1.2/", reachable(address));
+    let mut unused = keys.iter().filter(|key| key.state() == LicenseState::Unused).map(|key| key.key.as_str());
+    let mut out = String::new();
+    let mut line = |text: &str| {
+        let _ = writeln!(out, "{text}");
+    };
+    line(&format!("{} {database}", if *made { "Made the database" } else { "Found the database" }));
+    line("");
+    line("What a client needs:");
+    line(&format!("  URL        {url}"));
+    line(&format!("  name       {}", app.name));
+    line(&format!("  ownerid    {}", app.ownerid));
+    line(&format!("  secret     {}", app.secret));
+    line(&format!("  version    {}", app.settings.version));
+    line("");
+    line("Licenses:");
+    for key in keys {
+        line(&format!("  {}  {}", key.key, key.state().label()));
+    }
+    line("");
+    line("Try it in another terminal. A session, by POST:");
+    let common = format!("-d name={} -d ownerid={}", quoted(&app.name), app.ownerid);
+    let id = r#"sed 's/.*"sessionid":"\([0-9a-f]*\)".*/\1/'"#;
+    line(&format!(
+        "  SESSION=$(curl -s {url} -d type=init -d ver={} {common} | {id}); echo $SESSION",
+        quoted(&app.settings.version)
+    ));
+    match (unused.next(), unused.next()) {
+        (Some(first), second) => {
+            line("Register a user with a license, and log in with nothing but a license:");
+            line(&format!(
+                "  curl -s {url} -d type=register -d sessionid=$SESSION {common} -d username={username} -d pass=secret -d key={}",
+                quoted(first)
+            ));
+            if let Some(second) = second {
+                line(&format!(
+                    "  curl -s {url} -d type=license -d sessionid=$SESSION {common} -d key={}",
+                    quoted(second)
+                ));
+            }
+        }
+        (None, _) => line("Every license is used; `keystead license create` makes more."),
+    }
+    line("The same by GET, with everything in the query:");
+    let get = |pairs: &[(&str, &str)]| {
+        serde_urlencoded::to_string([&[("name", &*app.name), ("ownerid", &*app.ownerid)], pairs].concat())
+            .unwrap_or_default()
+    };
+    line(&format!("  curl -s '{url}?{}'", get(&[("type", "init"), ("ver", &app.settings.version)])));
+    line(&format!("  curl -s \"{url}?{}&sessionid=$SESSION\"", get(&[("type", "check")])));
+    if let Some(third) = unused.next() {
+        line(&format!("  curl -s \"{url}?{}&sessionid=$SESSION\"", get(&[("type", "license"), ("key", third)])));
+    }
+    line("");
+    line("Stop with Ctrl-C; started again it tells the same. More: keystead --help");
+    out
+}
+
+fn print_document(told: &Told, ctx: &Ctx, address: SocketAddr) -> Result<(), Exit> {
+    let keys: Vec<_> = told.keys.iter().map(|key| json!({ "key": key.key, "state": key.state().label() })).collect();
+    print_json(&json!({
+        "url": format!("http://{}/api/1.2/", reachable(address)),
+        "public_url": ctx.public_url,
+        "name": &*told.app.name,
+        "ownerid": &*told.app.ownerid,
+        "secret": told.app.secret,
+        "sellerkey": told.app.sellerkey,
+        "made": told.made,
+        "keys": keys,
+    }))
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        std::net::IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// For a shell: plain words as they are, anything else in single quotes. For curl, `=` in a value needs no care.
+fn quoted(text: &str) -> String {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,118 @@
+//! `keystead serve`: takes the lock, opens the database and answers clients until a signal comes.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::cleanup::CleanUp;
+use super::{Code, Exit, Global};
+use crate::clock::Clock;
+use crate::config::{Config, Flags};
+use crate::domain::hashing::Hashing;
+use crate::domain::lists::Lists;
+use crate::http::{self, Server};
+use crate::model::time::Time;
+use crate::store::lock::{self, Holder, LockError};
+use crate::store::{self, Store};
+use crate::wire::Ctx;
+
+/// The options of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keystead serve
+  keystead serve --database /var/lib/keystead/keystead.db --listen 0.0.0.0:8080
+  keystead serve --config /etc/keystead.toml
+  KEYSTEAD_LISTEN=[::]:8080 keystead serve --trusted-proxy 127.0.0.1
+
+Stops on SIGTERM and SIGINT: running requests are finished first.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs `serve`.
+pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
+    serve(&global.load(arguments.flags)?, |_, _| Ok(()))
+}
+
+/// Serves with this configuration until a signal comes. `ready` runs when the address is taken and the store is open,
+/// before the first request is answered.
+pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Result<(), Exit>) -> Result<(), Exit> {
+    let mut lock = lock::hold(&config.database).map_err(|error| locked(config, error))?;
+    let log = http::log::start(config);
+    let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
+        .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
+    let store = Store::open(&options(config)).map_err(|error| {
+        Exit::new(Code::Database, format!("cannot open the database {}: {error}", config.database.display()))
+    })?;
+    let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
+    let address = server.address();
+    server.stop_on_signals()?;
+    let clock = Clock::default();
+    lock.describe(&address.to_string(), clock.now())?;
+    let ctx = Arc::new(Ctx {
+        store,
+        hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
+        clock,
+        lists,
+        public_url: config.public_url(address),
+        ascii_only: config.ascii_only,
+    });
+    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone())?;
+    ready(&ctx, address)?;
+    // Plain text whatever the log is like: people and programs wait for this line.
+    let _ = writeln!(io::stderr(), "listening on http://{address}");
+    let ended = server.run(Arc::clone(&ctx));
+    drop(clean_up);
+    ctx.store.close();
+    drop(log);
+    Ok(ended?)
+}
+
+/// How this configuration opens the database.
+pub(super) fn options(config: &Config) -> store::Options {
+    store::Options {
+        path: config.database.clone(),
+        readers: config.readers,
+        reader_queue: config.reader_queue,
+        writer_queue: config.writer_queue,
+        busy_timeout: config.busy_timeout,
+        session_cache: config.session_cache,
+        app_cache: config.app_cache,
+    }
+}
+
+fn locked(config: &Config, error: LockError) -> Exit {
+    let database = config.database.display();
+    match error {
+        LockError::Held(Some(Holder { pid, listen, since })) => Exit::new(
+            Code::Locked,
+            format!(
+                "another server uses {database}: process {pid} on {listen}, since {}. Stop it first, or name another \
+                 --database",
+                date(Time(since))
+            ),
+        ),
+        LockError::Held(None) => Exit::new(
+            Code::Locked,
+            format!("another server that is just starting uses {database}. Stop it first, or name another --database"),
+        ),
+        error @ LockError::File { .. } => Exit::new(Code::Database, error.to_string()),
+    }
+}
+
+fn date(time: Time) -> String {
+    let date = chrono::DateTime::from_timestamp(time.0, 0).unwrap_or_default();
+    date.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn cannot_listen(config: &Config, error: &io::Error) -> Exit {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => ": another program answers there; choose another address with --listen",
+        io::ErrorKind::PermissionDenied => ": ports below 1024 need a privilege; choose another with --listen",
+        io::ErrorKind::AddrNotAvailable => ": this machine does not have that address; choose another with --listen",
+        _ => "",
+    };
+    Exit::failure(format!("cannot listen on {}{hint} ({error})", config.listen))
+}

@@ -1,0 +1,176 @@
+//! One request: who answers it, the answer, and its log line. A bug in the answering code costs one request; a client
+//! that hangs up does not stop what it has started.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use tokio::runtime::Handle;
+
+use super::conn::Client;
+use super::route::{Route, preflight};
+use super::{convert, log, proxy};
+use crate::model::exchange::{Method, Request, Response};
+use crate::wire::{Answer, Answerer, Family, Fault};
+
+/// Answers one request of a connection.
+pub(super) async fn answer(
+    client: Arc<Client>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let shared = &client.shared;
+    let method = convert::method(request.method());
+    let line = Line {
+        id: shared.ids.fetch_add(1, Ordering::Relaxed),
+        family: "",
+        began: client.watch.busy(),
+        peer: proxy::client(client.peer, request.headers(), &shared.trusted),
+    };
+    if method != Method::Post && !request.body().is_end_stream() {
+        // hyper closes the connection if this body, which nobody reads, is not here already.
+        client.watch.linger();
+    }
+    let route = match method {
+        Method::Options => Err(preflight()),
+        _ => match shared.routes.find(request.uri().path(), matches!(method, Method::Get | Method::Head)) {
+            Route::Family(family, answerer) => Ok((family, answerer)),
+            Route::Hello => Err(shared.routes.hello()),
+            Route::Nothing => Err(shared.routes.nothing()),
+        },
+    };
+    let out = match route {
+        Ok((family, answerer)) => {
+            let line = Line { family: family.name, ..line };
+            ask_family(&client, family, answerer, method, request, line).await
+        }
+        Err(response) => {
+            if !request.body().is_end_stream() {
+                client.watch.linger();
+            }
+            line.write(&client, &response);
+            convert::outgoing(response, false)
+        }
+    };
+    client.watch.answered();
+    Ok(out)
+}
+
+async fn ask_family(
+    client: &Arc<Client>,
+    family: &'static Family,
+    answerer: Answerer,
+    method: Method,
+    request: hyper::Request<Incoming>,
+    line: Line,
+) -> hyper::Response<Full<Bytes>> {
+    let shared = &client.shared;
+    let limited = shared.limit.as_ref().and_then(|limit| limit.ask(line.peer, line.began));
+    let (head, body) = request.into_parts();
+    let body = match method {
+        Method::Post if !body.is_end_stream() => {
+            match convert::body(body, shared.body_limit, shared.times.stall).await {
+                Ok(body) => body,
+                Err(fault) => {
+                    client.watch.linger();
+                    let response = (family.fault)(fault);
+                    line.write(client, &response);
+                    return convert::outgoing(response, true);
+                }
+            }
+        }
+        _ => Bytes::new(),
+    };
+    let request = Request {
+        id: line.id,
+        peer: line.peer,
+        now: shared.ctx.clock.now(),
+        method,
+        query: head.uri.query().map_or_else(Bytes::new, |query| Bytes::copy_from_slice(query.as_bytes())),
+        content_type: convert::content_type(&head.headers),
+        body,
+        limited,
+    };
+    let response = match catch_unwind(AssertUnwindSafe(|| answerer(&shared.ctx, request))) {
+        Ok(Answer::Now(response)) => response,
+        Ok(Answer::Later(answer)) => {
+            let job = Job { answer, family, line, client: Arc::clone(client) };
+            return convert::outgoing(Finish(Some(job)).await, false);
+        }
+        Err(_) => panicked(family, &line),
+    };
+    line.write(client, &response);
+    convert::outgoing(response, false)
+}
+
+fn panicked(family: &'static Family, line: &Line) -> Response {
+    tracing::error!(id = line.id, family = family.name, "answering this request panicked");
+    (family.fault)(Fault::Panicked)
+}
+
+/// What the log line says that is known before the answer.
+#[derive(Clone, Copy)]
+struct Line {
+    id: u64,
+    family: &'static str,
+    began: Duration,
+    peer: IpAddr,
+}
+
+impl Line {
+    fn write(&self, client: &Client, response: &Response) {
+        let took = || client.shared.start.elapsed().saturating_sub(self.began);
+        log::request(self.id, self.family, self.peer, response, took);
+    }
+}
+
+/// An answer that waits for another thread, with its log line.
+struct Job {
+    answer: Pin<Box<dyn Future<Output = Response> + Send>>,
+    family: &'static Family,
+    line: Line,
+    client: Arc<Client>,
+}
+
+impl Future for Job {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let response = match catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(cx))) {
+            Ok(polled) => ready!(polled),
+            Err(_) => panicked(self.family, &self.line),
+        };
+        self.line.write(&self.client, &response);
+        Poll::Ready(response)
+    }
+}
+
+/// Waits for a job, and if the client hangs up before, leaves it running by itself: what has been started is finished.
+struct Finish(Option<Job>);
+
+impl Future for Finish {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let Some(job) = self.0.as_mut() else { return Poll::Pending };
+        let response = ready!(Pin::new(job).poll(cx));
+        self.0 = None;
+        Poll::Ready(response)
+    }
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        if let (Some(job), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(job);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Sockets and the runtime: accepting, limits, timeouts, the graceful stop. The only room that knows hyper and tokio.
+//! Knows no format and no rule: it finds the family by the path and hands the request over.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, watch as watch_channel};
+use tokio::time::{sleep, timeout};
+
+use self::limit::Limit;
+use self::route::Routes;
+use self::watch::Times;
+use crate::config::Config;
+use crate::wire::{Ctx, FAMILIES, Family};
+
+mod answer;
+mod conn;
+mod convert;
+mod limit;
+pub mod log;
+mod proxy;
+mod route;
+mod signal;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+/// Connections that the system may hold for us until we accept them.
+const BACKLOG: u32 = 4096;
+
+/// How many clients beyond the limit are told so at one time; more are just closed.
+const REFUSALS: usize = 64;
+
+/// A server that has its address and accepts nobody yet.
+///
+/// ```no_run
+/// # fn example(config: &keystead::config::Config, ctx: std::sync::Arc<keystead::wire::Ctx>) -> std::io::Result<()> {
+/// let server = keystead::http::Server::bind(config)?;
+/// let stop = server.stop();
+/// println!("{}", server.address());
+/// std::thread::spawn(move || server.run(ctx));
+/// stop.stop();
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    runtime: Runtime,
+    listener: TcpListener,
+    address: SocketAddr,
+    config: Config,
+    stop: Stop,
+}
+
+/// Ends a server: it accepts nobody more, finishes what is running and returns from [`Server::run`].
+#[derive(Clone)]
+pub struct Stop(Arc<watch_channel::Sender<bool>>);
+
+/// What every connection needs.
+struct Shared {
+    ctx: Arc<Ctx>,
+    routes: Routes,
+    limit: Option<Limit>,
+    trusted: Vec<IpNet>,
+    times: Times,
+    body_limit: usize,
+    header_limit: usize,
+    /// The next request's id.
+    ids: AtomicU64,
+    /// Times within the process are counted from here.
+    start: Instant,
+}
+
+impl Stop {
+    /// Asks for the end. Asking again changes nothing.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Server {
+    /// Takes the address of `config.listen`. Clients can connect from now on; they are answered by [`Server::run`].
+    pub fn bind(config: &Config) -> io::Result<Server> {
+        let runtime = Builder::new_multi_thread().thread_name("http").enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            let socket = if config.listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            // A restarted server must not wait for old connections; elsewhere than on Unix the flag means other things.
+            #[cfg(unix)]
+            socket.set_reuseaddr(true)?;
+            socket.bind(config.listen)?;
+            socket.listen(BACKLOG)?
+        };
+        let address = listener.local_addr()?;
+        let stop = Stop(Arc::new(watch_channel::Sender::new(false)));
+        Ok(Server { runtime, listener, address, config: config.clone(), stop })
+    }
+
+    /// The address taken; its port is real even if port 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A handle that stops the server.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// From now on SIGTERM and SIGINT stop the server; the second of them ends the process at once.
+    pub fn stop_on_signals(&self) -> io::Result<()> {
+        let _inside = self.runtime.enter();
+        signal::stop_on_signals(self.stop())
+    }
+
+    /// Answers until stopped, then waits for what is running, at most `drain-timeout`.
+    pub fn run(self, ctx: Arc<Ctx>) -> io::Result<()> {
+        self.run_families(ctx, FAMILIES)
+    }
+
+    fn run_families(self, ctx: Arc<Ctx>, families: &[&'static Family]) -> io::Result<()> {
+        let Server { runtime, listener, config, stop, .. } = self;
+        let routes = Routes::new(families, &ctx.public_url).map_err(io::Error::other)?;
+        let shared = Arc::new(Shared {
+            ctx,
+            routes,
+            limit: config.rate_limit.map(Limit::new),
+            trusted: config.trusted_proxy,
+            times: Times { header: config.header_timeout, idle: config.idle_timeout, stall: config.body_timeout },
+            body_limit: config.body_limit,
+            header_limit: config.header_limit,
+            ids: AtomicU64::new(1),
+            start: Instant::now(),
+        });
+        runtime.block_on(async {
+            accept(listener, shared, stop.0.subscribe(), config.max_connections).await;
+            // Each connection, and each answer whose client is gone, holds a receiver.
+            if timeout(config.drain_timeout, stop.0.closed()).await.is_err() {
+                let left = stop.0.receiver_count();
+                tracing::warn!(left, "the drain timeout is over: what still runs is cut off");
+            }
+        });
+        runtime.shutdown_background();
+        Ok(())
+    }
+}
+
+/// Accepts until the server stops. The listener goes with it: late clients are refused by the system.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch_channel::Receiver<bool>, most: usize) {
+    let places = Arc::new(Semaphore::new(most));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let mut failures = 0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stopping| *stopping) => return,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                back_off(&error, &mut failures).await;
+                continue;
+            }
+        };
+        failures = 0;
+        // Answers are small and complete: waiting to fill a packet only delays them.
+        let _ = socket.set_nodelay(true);
+        match Arc::clone(&places).try_acquire_owned() {
+            Ok(place) => {
+                let shared = Arc::clone(&shared);
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    conn::serve(socket, IpAddr::to_canonical(&peer.ip()), shared, stop).await;
+                    drop(place);
+                });
+            }
+            Err(_) => refuse(socket, &refusals, most),
+        }
+    }
+}
+
+fn refuse(socket: TcpStream, refusals: &Arc<Semaphore>, most: usize) {
+    if let Ok(turn) = Arc::clone(refusals).try_acquire_owned() {
+        tracing::debug!(target: "connection", most, "refused: too many connections");
+        tokio::spawn(async move {
+            conn::farewell(socket, &conn::FULL).await;
+            drop(turn);
+        });
+    }
+}
+
+/// A client that was gone before it was accepted is nothing; anything else (no file handles left) needs a pause, or the
+/// loop would spin.
+async fn back_off(error: &io::Error, failures: &mut u32) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+        return;
+    }
+    if *failures == 0 {
+        tracing::error!(%error, "cannot accept connections; trying on");
+    }
+    *failures += 1;
+    sleep(Duration::from_millis(5 << (*failures).min(8))).await;
+}

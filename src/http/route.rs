@@ -1,0 +1,133 @@
+//! Which family answers at which path. Built once from the list of families; knows no hyper.
+
+use bytes::Bytes;
+
+use crate::model::exchange::{HeaderValue, Note, Response};
+use crate::wire::{Answerer, Family};
+
+/// All paths of all families, and what is said where there is none.
+pub(super) struct Routes {
+    /// Sorted by path.
+    paths: Vec<(&'static [u8], &'static Family, Answerer)>,
+    hello: Bytes,
+    nothing: Bytes,
+}
+
+/// Who answers at a path.
+#[derive(Clone, Copy)]
+pub(super) enum Route {
+    /// A family.
+    Family(&'static Family, Answerer),
+    /// The front door: says what this is.
+    Hello,
+    /// Nobody.
+    Nothing,
+}
+
+impl Routes {
+    /// The table of paths. Two families at one path is a bug of ours: the server does not start.
+    pub(super) fn new(families: &[&'static Family], public_url: &str) -> Result<Routes, String> {
+        let mut paths: Vec<_> = families
+            .iter()
+            .flat_map(|family| family.paths.iter().map(|(path, answerer)| (path.as_bytes(), *family, *answerer)))
+            .collect();
+        paths.sort_by_key(|(path, ..)| *path);
+        if let Some(pair) = paths.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(format!("two families answer at {}", String::from_utf8_lossy(pair[0].0)));
+        }
+        let first = families.iter().flat_map(|family| family.paths).next().map_or("", |(path, _)| path);
+        let api = format!("{public_url}{first}/");
+        let message = format!("There is nothing at this path. The API is at {api}");
+        let nothing = serde_json::json!({"success": false, "message": message}).to_string();
+        let hello = format!("This is Keystead, a license and login server. The API is at {api}\n");
+        Ok(Routes { paths, hello: hello.into(), nothing: nothing.into() })
+    }
+
+    /// Who answers a request for this path; `reads` is whether its method is GET or HEAD.
+    pub(super) fn find(&self, path: &str, reads: bool) -> Route {
+        let path = path.as_bytes();
+        let bare = path.strip_suffix(b"/").unwrap_or(path);
+        match self.paths.binary_search_by_key(&bare, |(known, ..)| known) {
+            Ok(at) => Route::Family(self.paths[at].1, self.paths[at].2),
+            Err(_) if path == b"/" && reads => Route::Hello,
+            Err(_) => Route::Nothing,
+        }
+    }
+
+    /// The answer at the front door.
+    pub(super) fn hello(&self) -> Response {
+        fixed(200, "text/plain; charset=utf-8", self.hello.clone(), "HELLO")
+    }
+
+    /// The answer where nobody else answers.
+    pub(super) fn nothing(&self) -> Response {
+        fixed(404, "application/json; charset=utf-8", self.nothing.clone(), "NO_SUCH_PATH")
+    }
+}
+
+/// A browser may call from anywhere (contract 1.2 and 1.5).
+pub(super) fn preflight() -> Response {
+    Response {
+        status: 204,
+        headers: vec![
+            ("access-control-allow-origin", HeaderValue::Fixed("*")),
+            ("access-control-allow-methods", HeaderValue::Fixed("GET, POST")),
+            ("access-control-allow-headers", HeaderValue::Fixed("*")),
+            ("access-control-max-age", HeaderValue::Fixed("86400")),
+        ],
+        body: Bytes::new(),
+        note: Note { app: None, call: "", outcome: "PREFLIGHT" },
+    }
+}
+
+fn fixed(status: u16, kind: &'static str, body: Bytes, outcome: &'static str) -> Response {
+    Response {
+        status,
+        headers: vec![
+            ("content-type", HeaderValue::Fixed(kind)),
+            ("access-control-allow-origin", HeaderValue::Fixed("*")),
+        ],
+        body,
+        note: Note { app: None, call: "", outcome },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Answer, FAMILIES};
+
+    fn never(_: &std::sync::Arc<crate::wire::Ctx>, _: crate::model::exchange::Request) -> Answer {
+        Answer::Now(preflight())
+    }
+
+    static ONE: Family = Family { name: "one", paths: &[("/b/1", never), ("/a", never)], fault: |_| preflight() };
+    static TWO: Family = Family { name: "two", paths: &[("/a", never)], fault: |_| preflight() };
+
+    #[test]
+    fn a_path_is_found_with_and_without_one_slash_at_its_end() {
+        let routes = Routes::new(&[&ONE], "http://x").expect("no clash");
+        for (path, found) in [
+            ("/a", true),
+            ("/a/", true),
+            ("/b/1/", true),
+            ("/a//", false),
+            ("/A", false),
+            ("/b", false),
+            ("", false),
+            ("*", false),
+        ] {
+            assert_eq!(matches!(routes.find(path, true), Route::Family(..)), found, "{path}");
+        }
+        assert!(matches!(routes.find("/", true), Route::Hello));
+        assert!(matches!(routes.find("/", false), Route::Nothing));
+        assert!(matches!(routes.find("", true), Route::Nothing));
+        assert!(String::from_utf8_lossy(&routes.nothing().body).contains("http://x/b/1/"));
+    }
+
+    #[test]
+    fn clashing_paths_are_refused() {
+        assert!(Routes::new(&[&ONE, &TWO], "").is_err());
+        assert!(Routes::new(FAMILIES, "").is_ok());
+    }
+}

@@ -1,0 +1,262 @@
+//! What a connection is doing and since when, seen from its bytes; and when that has taken too long. Holds no timer:
+//! it is asked. hyper's own header timeout counts idle time too, so it could not tell a slow client from a waiting one.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// How long to go on reading after the last answer, and how much: closing while the client still sends would make
+/// its system throw the answer away.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 8 << 20;
+
+/// The times a connection is given.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) header: Duration,
+    pub(super) idle: Duration,
+    /// Without taking a byte of an answer.
+    pub(super) stall: Duration,
+}
+
+impl Times {
+    /// A timer that is set no further than this ahead never fires too late, whatever the connection does meanwhile.
+    fn shortest(&self) -> Duration {
+        self.header.min(self.idle).min(self.stall).min(LINGER)
+    }
+}
+
+/// What is due now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing; ask again after this time.
+    Later(Duration),
+    /// The head took too long: tell the client and close.
+    Late,
+    /// Close without a word.
+    Close,
+}
+
+// The phases. `FRESH`: accepted, nothing read. `HEAD`: reading a request line or headers. `BUSY`: answering.
+// `ANSWERED`: the answer is made and on its way. `IDLE`: waiting for the next request. `CLOSING`: lingering.
+const FRESH: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
+const ANSWERED: u8 = 3;
+const IDLE: u8 = 4;
+const CLOSING: u8 = 5;
+
+const FLOWING: u64 = u64::MAX;
+
+/// What one connection is doing. One task at a time changes it; the atomics only let its parts share it.
+pub(super) struct Watch {
+    start: Instant,
+    phase: AtomicU8,
+    /// Microseconds from `start` to the beginning of the phase.
+    since: AtomicU64,
+    /// When the client stopped taking bytes; `FLOWING` if it takes them.
+    stalled: AtomicU64,
+    linger: AtomicBool,
+}
+
+impl Watch {
+    /// A connection accepted now; `start` is any earlier moment.
+    pub(super) fn new(start: Instant) -> Watch {
+        let watch = Watch {
+            start,
+            phase: AtomicU8::new(FRESH),
+            since: AtomicU64::new(0),
+            stalled: AtomicU64::new(FLOWING),
+            linger: AtomicBool::new(false),
+        };
+        watch.enter(FRESH);
+        watch
+    }
+
+    /// A request is being answered from now on. Returns the time since `start`.
+    pub(super) fn busy(&self) -> Duration {
+        self.phase.store(BUSY, Relaxed);
+        self.start.elapsed()
+    }
+
+    /// The answer is made. Its bytes are on their way.
+    pub(super) fn answered(&self) {
+        self.phase.store(ANSWERED, Relaxed);
+    }
+
+    /// The client may still be sending when the connection closes.
+    pub(super) fn linger(&self) {
+        self.linger.store(true, Relaxed);
+    }
+
+    /// Whether no request has begun to arrive.
+    pub(super) fn is_quiet(&self) -> bool {
+        matches!(self.phase.load(Relaxed), FRESH | IDLE)
+    }
+
+    /// Whether part of a request's head has arrived.
+    pub(super) fn is_reading_head(&self) -> bool {
+        self.phase.load(Relaxed) == HEAD
+    }
+
+    /// What is due now.
+    pub(super) fn due(&self, times: &Times) -> Due {
+        let now = self.micros();
+        let stalled = self.stalled.load(Relaxed);
+        let since = self.since.load(Relaxed);
+        let (begun, most, due) = match self.phase.load(Relaxed) {
+            _ if stalled != FLOWING => (stalled, times.stall, Due::Close),
+            FRESH => (since, times.header, Due::Close),
+            HEAD => (since, times.header, Due::Late),
+            IDLE => (since, times.idle, Due::Close),
+            CLOSING => (since, LINGER, Due::Close),
+            _ => return Due::Later(times.shortest()),
+        };
+        let spent = Duration::from_micros(now.saturating_sub(begun));
+        if spent >= most { due } else { Due::Later((most - spent).min(times.shortest())) }
+    }
+
+    fn enter(&self, phase: u8) {
+        self.since.store(self.micros(), Relaxed);
+        self.phase.store(phase, Relaxed);
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX - 1)
+    }
+
+    /// Bytes arrived, or (`false`) there are none for now.
+    fn read(&self, some: bool) {
+        match self.phase.load(Relaxed) {
+            FRESH | IDLE | ANSWERED if some => self.enter(HEAD),
+            ANSWERED => self.enter(IDLE),
+            _ => {}
+        }
+    }
+
+    fn wrote(&self, some: bool) {
+        match (some, self.stalled.load(Relaxed)) {
+            (true, FLOWING) => {}
+            (true, _) => self.stalled.store(FLOWING, Relaxed),
+            (false, FLOWING) => self.stalled.store(self.micros(), Relaxed),
+            (false, _) => {}
+        }
+    }
+}
+
+/// A socket that tells its watch what passes through.
+pub(super) struct Watched {
+    socket: TcpStream,
+    watch: Arc<Watch>,
+    lingered: u64,
+}
+
+impl Watched {
+    pub(super) fn new(socket: TcpStream, watch: Arc<Watch>) -> Watched {
+        Watched { socket, watch, lingered: 0 }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if polled.is_pending() {
+            self.watch.read(false);
+        } else if buf.filled().len() > before {
+            self.watch.read(true);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.watch.wrote(polled.is_ready());
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
+        self.watch.wrote(polled.is_ready());
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let phase = self.watch.phase.load(Relaxed);
+        if phase != CLOSING {
+            // A head that was read but never answered by us was refused by hyper: its rest may still be coming.
+            if phase == HEAD {
+                self.watch.linger();
+            }
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            self.watch.enter(CLOSING);
+        }
+        if !self.watch.linger.load(Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut space = [0; 4096];
+        while self.lingered < LINGER_BYTES {
+            let mut buf = ReadBuf::new(&mut space);
+            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.lingered += buf.filled().len() as u64,
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMES: Times =
+        Times { header: Duration::from_secs(10), idle: Duration::from_secs(75), stall: Duration::from_secs(15) };
+
+    fn after(seconds: u64, steps: impl Fn(&Watch)) -> Due {
+        let mut watch = Watch::new(Instant::now());
+        steps(&watch);
+        watch.start -= Duration::from_secs(seconds);
+        watch.due(&TIMES)
+    }
+
+    #[test]
+    fn each_phase_has_its_own_time() {
+        let idle = |w: &Watch| {
+            w.read(true);
+            w.busy();
+            w.answered();
+            w.wrote(true);
+            w.read(false);
+        };
+        assert_eq!(after(11, |_| {}), Due::Close, "a client that says nothing");
+        assert_eq!(after(11, |w| w.read(true)), Due::Late, "a client that does not finish its head");
+        assert_eq!(after(60, idle), Due::Later(LINGER), "an idle client may wait");
+        assert_eq!(after(76, idle), Due::Close);
+        assert_eq!(after(11, |w| (idle(w), w.read(true)).1), Due::Late, "the clock of the head starts with its bytes");
+        let busy = |w: &Watch| drop((w.read(true), w.busy()));
+        assert_eq!(after(100, busy), Due::Later(LINGER), "a long answer is nobody's fault");
+        assert_eq!(after(16, |w| (busy(w), w.wrote(false)).1), Due::Close, "a client that does not read");
+        assert_eq!(after(16, |w| (busy(w), w.wrote(false), w.wrote(true)).2), Due::Later(LINGER));
+    }
+}
