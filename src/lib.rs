@@ -13,6 +13,10 @@
 //! Beside the rooms: [`config`] (every server setting), [`clock`] (the only reader of the time) and [`pending`] (a
 //! result from another thread).
 
+#![warn(missing_docs, unreachable_pub)]
+// Tests may unwrap; what runs for customers may not.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout))]
+
 pub mod cli;
 pub mod clock;
 pub mod config;

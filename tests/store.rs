@@ -232,7 +232,7 @@ fn what_was_loaded_before_a_change_is_not_kept() {
         })
         .wait()
         .unwrap();
-    let place = block_on(f.store.cache().app_or_place(OWNERID, "demo")).err().expect("not in memory");
+    let place = block_on(f.store.cache().app_or_place(OWNERID, "demo")).expect_err("not in memory");
     f.store
         .write({
             let id = app.id;

@@ -81,7 +81,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
     .expect("opens");
     let ctx = Arc::new(Ctx {
         store,
-        hashing: Hashing::start(1, 1),
+        hashing: Hashing::start(1, 1).expect("threads"),
         clock: Clock::default(),
         lists: Lists::load(None, None).expect("no lists"),
         public_url: config.public_url(address),
