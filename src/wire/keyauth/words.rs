@@ -25,7 +25,7 @@ pub(super) fn text(refusal: &Refusal, app: Option<&App>) -> Cow<'static, str> {
         Refusal::AppNameMissing => "No app name specified. Select app & copy code snippet".into(),
         Refusal::OwnerIdLength => "OwnerID should be 10 characters long. Select app & copy code snippet".into(),
         Refusal::AppNotFound => "KeyAuth_Invalid".into(),
-        Refusal::AppBanned => "This application has been banned for violating terms.".into(),
+        Refusal::AppBanned => "This application has been banned from KeyAuth.cc for violating terms.".into(),
         Refusal::UnknownCall => "The value inputted for type paramater was not found".into(),
         Refusal::SessionNotFound | Refusal::SessionExpired => {
             "Session not found. If you get this frequently, ask the developer to use the latest example code".into()
