@@ -109,6 +109,8 @@ pub fn main() -> ExitCode {
 /// The exit codes (design: they are a contract).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
+    /// Done.
+    Done = 0,
     /// It did not work.
     Failure = 1,
     /// The command line is wrong.
@@ -209,8 +211,10 @@ impl From<Refusal> for Exit {
 impl From<std::io::Error> for Exit {
     fn from(error: std::io::Error) -> Exit {
         // Whoever reads our output has seen enough: no reason to complain.
-        let text = if error.kind() == std::io::ErrorKind::BrokenPipe { String::new() } else { error.to_string() };
-        Exit::failure(text)
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Exit::new(Code::Done, ""),
+            _ => Exit::failure(error.to_string()),
+        }
     }
 }
 

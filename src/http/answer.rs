@@ -57,7 +57,7 @@ pub(super) async fn answer(
                 client.watch.linger();
             }
             line.write(&client, &response);
-            convert::outgoing(response, false)
+            convert::outgoing(response, client.watch.is_last())
         }
     };
     client.watch.answered();
@@ -103,12 +103,13 @@ async fn ask_family(
         Ok(Answer::Now(response)) => response,
         Ok(Answer::Later(answer)) => {
             let job = Job { answer, family, line, client: Arc::clone(client) };
-            return convert::outgoing(Finish(Some(job)).await, false);
+            let response = Finish(Some(job)).await;
+            return convert::outgoing(response, client.watch.is_last());
         }
         Err(_) => panicked(family, &line),
     };
     line.write(client, &response);
-    convert::outgoing(response, false)
+    convert::outgoing(response, client.watch.is_last())
 }
 
 fn panicked(family: &'static Family, line: &Line) -> Response {

@@ -26,7 +26,7 @@ pub(super) struct Client {
     pub(super) peer: IpAddr,
     pub(super) watch: Arc<Watch>,
     /// The server does not stop while anybody holds one of these, unless it has waited long enough.
-    pub(super) stopping: watch::Receiver<bool>,
+    pub(super) _running: watch::Receiver<bool>,
 }
 
 /// How a connection ended.
@@ -46,7 +46,7 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
     let times = shared.times;
     let header_limit = shared.header_limit;
     let mut stop = stopping.clone();
-    let client = Arc::new(Client { shared, peer, watch: Arc::clone(&watch), stopping });
+    let client = Arc::new(Client { shared, peer, watch: Arc::clone(&watch), _running: stopping });
     let mut conn = http1::Builder::new()
         .half_close(false)
         .keep_alive(true)
@@ -64,7 +64,10 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
                 if let Poll::Ready(done) = Pin::new(&mut conn).poll(cx) {
                     return Poll::Ready(End::Done(done));
                 }
-                stopping = stopping || stop.as_mut().poll(cx).is_ready();
+                if !stopping && stop.as_mut().poll(cx).is_ready() {
+                    stopping = true;
+                    watch.set_last();
+                }
                 if stopping && watch.is_quiet() {
                     return Poll::Ready(End::Quiet);
                 }

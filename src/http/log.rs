@@ -64,7 +64,7 @@ pub(super) fn request(id: u64, family: &'static str, peer: IpAddr, response: &Re
         id,
         app = note.app.as_deref().unwrap_or_default(),
         family,
-        call = note.call,
+        "type" = note.call,
         outcome = note.outcome,
         status = response.status,
         took_us = u64::try_from(took().as_micros()).unwrap_or(u64::MAX),

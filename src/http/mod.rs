@@ -124,6 +124,7 @@ impl Server {
 
     fn run_families(self, ctx: Arc<Ctx>, families: &[&'static Family]) -> io::Result<()> {
         let Server { runtime, listener, config, stop, .. } = self;
+        raise_file_limit(config.max_connections);
         let routes = Routes::new(families, &ctx.public_url).map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             ctx,
@@ -192,6 +193,27 @@ fn refuse(socket: TcpStream, refusals: &Arc<Semaphore>, most: usize) {
         });
     }
 }
+
+/// Each connection is a file to the system, and the usual limit is far below ours. The hard limit is the operator's.
+#[cfg(unix)]
+fn raise_file_limit(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// For the database, its readers, the log.
+    const OTHERS: u64 = 256;
+    let wanted = connections as u64 + OTHERS;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let reachable = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum });
+    if raised.is_err() || reachable < wanted {
+        tracing::warn!(wanted, reachable, "the limit of open files is below max-connections: raise it (ulimit -n)");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit(_: usize) {}
 
 /// A client that was gone before it was accepted is nothing; anything else (no file handles left) needs a pause, or the
 /// loop would spin.

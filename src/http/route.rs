@@ -38,7 +38,8 @@ impl Routes {
         let first = families.iter().flat_map(|family| family.paths).next().map_or("", |(path, _)| path);
         let api = format!("{public_url}{first}/");
         let message = format!("There is nothing at this path. The API is at {api}");
-        let nothing = serde_json::json!({"success": false, "message": message}).to_string();
+        let message = serde_json::Value::from(message);
+        let nothing = format!(r#"{{"success":false,"message":{message}}}"#);
         let hello = format!("This is Keystead, a license and login server. The API is at {api}\n");
         Ok(Routes { paths, hello: hello.into(), nothing: nothing.into() })
     }

@@ -63,6 +63,7 @@ pub(super) struct Watch {
     /// When the client stopped taking bytes; `FLOWING` if it takes them.
     stalled: AtomicU64,
     linger: AtomicBool,
+    last: AtomicBool,
 }
 
 impl Watch {
@@ -74,6 +75,7 @@ impl Watch {
             since: AtomicU64::new(0),
             stalled: AtomicU64::new(FLOWING),
             linger: AtomicBool::new(false),
+            last: AtomicBool::new(false),
         };
         watch.enter(FRESH);
         watch
@@ -93,6 +95,16 @@ impl Watch {
     /// The client may still be sending when the connection closes.
     pub(super) fn linger(&self) {
         self.linger.store(true, Relaxed);
+    }
+
+    /// The connection ends with the next answer.
+    pub(super) fn set_last(&self) {
+        self.last.store(true, Relaxed);
+    }
+
+    /// Whether the connection ends with the next answer.
+    pub(super) fn is_last(&self) -> bool {
+        self.last.load(Relaxed)
     }
 
     /// Whether no request has begun to arrive.
@@ -254,7 +266,10 @@ mod tests {
         assert_eq!(after(60, idle), Due::Later(LINGER), "an idle client may wait");
         assert_eq!(after(76, idle), Due::Close);
         assert_eq!(after(11, |w| (idle(w), w.read(true)).1), Due::Late, "the clock of the head starts with its bytes");
-        let busy = |w: &Watch| drop((w.read(true), w.busy()));
+        let busy = |w: &Watch| {
+            w.read(true);
+            w.busy();
+        };
         assert_eq!(after(100, busy), Due::Later(LINGER), "a long answer is nobody's fault");
         assert_eq!(after(16, |w| (busy(w), w.wrote(false)).1), Due::Close, "a client that does not read");
         assert_eq!(after(16, |w| (busy(w), w.wrote(false), w.wrote(true)).2), Due::Later(LINGER));
