@@ -368,7 +368,7 @@ fn the_client_is_who_the_socket_says_unless_a_trusted_proxy_says_otherwise() {
         let line = server.line("\"request\"");
         assert!(line.contains(&format!("\"peer\":\"{want}\"")), "{line}");
         let parsed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        for field in ["time", "level", "target", "id", "app", "family", "call", "outcome", "status", "took_us", "peer"]
+        for field in ["time", "level", "target", "id", "app", "family", "type", "outcome", "status", "took_us", "peer"]
         {
             assert!(parsed.get(field).is_some(), "{field}: {line}");
         }
