@@ -103,6 +103,15 @@ pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Re
     apps::set(tx, app.id, setting.name, &value).map_err(AppError::Store)
 }
 
+/// Puts a setting back to its default. An app that was paused runs again.
+pub fn unset(tx: &mut Tx<'_>, app: &App, name: &str, now: Time) -> Result<(), AppError> {
+    let setting = Setting::find(name)?;
+    if setting.name == "paused" {
+        pause(tx, app, false, now)?;
+    }
+    apps::unset(tx, app.id, setting.name).map_err(AppError::Store)
+}
+
 /// Pauses or resumes an app. Pausing is one row; resuming moves the end of every subscription that stood still.
 pub fn pause(tx: &mut Tx<'_>, app: &App, pause: bool, now: Time) -> Result<(), store::Error> {
     match (app.paused_at, pause) {

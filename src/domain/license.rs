@@ -1,15 +1,17 @@
-//! Licenses: making keys from a mask, banning, deleting. Redemption is in `user.rs`, because it makes or prolongs users.
+//! Licenses: making keys from a mask, listing, banning, prolonging. Redemption is in `user.rs`, because it makes or prolongs users.
 
 use rand::CryptoRng;
 
 use crate::model::app::App;
 use crate::model::ids::{AppId, LicenseId};
 use crate::model::license::{License, LicenseState};
-use crate::model::time::{Span, Time};
+use crate::model::settings::Settings;
+use crate::model::time::{LIFETIME_SECONDS, MAX_SPAN_SECONDS, Span, Time};
 use crate::model::user::Credential;
 use crate::store::{self, Tx, licenses, sessions, users};
 
 use super::secret::draw;
+use super::subscription::{self, ExtendError};
 use super::{Refusal, Stop};
 
 /// The longest key, in bytes (contract section 6).
@@ -20,6 +22,8 @@ pub const MAX_LEVEL: usize = 12;
 pub const MAX_NOTE: usize = 69;
 /// The longest ban reason, in bytes.
 pub const MAX_REASON: usize = 99;
+/// How many licenses one look at the table reads.
+const PAGE: i64 = 1_000;
 /// The most licenses that one transaction makes.
 pub const MAX_BATCH: u32 = 10_000;
 
@@ -85,6 +89,21 @@ pub enum LicenseError {
 }
 
 impl Batch {
+    /// What an app's licenses are when nothing else is said.
+    pub fn of_settings(settings: &Settings) -> Batch {
+        let total = settings.duration.saturating_mul(settings.unit);
+        let lifetime = settings.unit == LIFETIME_SECONDS || total > MAX_SPAN_SECONDS;
+        Batch {
+            count: u32::try_from(settings.amount).unwrap_or(1),
+            mask: settings.format.clone().into_owned(),
+            alphabet: Alphabet::default(),
+            duration: if lifetime { Span::Lifetime } else { Span::Seconds(total) },
+            level: settings.level.clone().into_owned(),
+            note: Some(settings.note.clone().into_owned()).filter(|note| !note.is_empty()),
+            created_by: None,
+        }
+    }
+
     /// Whether this can be made.
     pub fn check(&self) -> Result<(), LicenseError> {
         let unfit = |text| Err(LicenseError::Unfit(text));
@@ -198,10 +217,65 @@ pub fn ban(tx: &mut Tx<'_>, app: &App, license: &License, reason: Option<&str>) 
     Ok(())
 }
 
+/// At most `limit` licenses after this one that are in this state (or in any), in the order they were made.
+pub fn page(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    state: Option<LicenseState>,
+    mut after: LicenseId,
+    limit: usize,
+) -> Result<Vec<License>, store::Error> {
+    let mut found = Vec::new();
+    loop {
+        let some = licenses::after(tx, app, after, PAGE)?;
+        let last = some.last().map(|license| license.id);
+        found.extend(some.into_iter().filter(|license| state.is_none_or(|state| state == license.state())));
+        found.truncate(limit);
+        match last {
+            Some(last) if found.len() < limit => after = last,
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// What prolonging a license did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// It was unused: its own duration grew.
+    Duration,
+    /// It was used: so many subscriptions that its user holds were prolonged.
+    Subscriptions(u64),
+}
+
+/// Gives more time with a license: an unused one gets a longer duration, a used one prolongs what it gave.
+pub fn extend(tx: &mut Tx<'_>, app: &App, license: &License, by: Span, now: Time) -> Result<Extended, ExtendError> {
+    if license.used_at.is_some() {
+        return subscription::extend_given(tx, app, license, by, now).map(Extended::Subscriptions);
+    }
+    let longer = match (license.duration, by) {
+        (Span::Lifetime, _) => return Err(ExtendError::Lifetime),
+        (Span::Seconds(_), Span::Lifetime) => licenses::set_lifetime(tx, license.id)?,
+        (Span::Seconds(_), Span::Seconds(seconds)) => licenses::extend(tx, license.id, seconds)?,
+    };
+    // The caller read it in this transaction, so that it cannot have been used or deleted since.
+    if longer { Ok(Extended::Duration) } else { Err(ExtendError::Lifetime) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rand::SeedableRng;
+
+    #[test]
+    fn an_apps_settings_say_what_its_licenses_are() {
+        let batch = Batch::of_settings(&Settings::default());
+        assert_eq!((batch.count, batch.duration), (1, Span::Seconds(2_592_000)));
+        assert_eq!((batch.level.as_str(), batch.wildcards(), batch.note), ("1", 36, None));
+        for (duration, unit) in [(1, LIFETIME_SECONDS), (1_000_000, 31_556_926)] {
+            let settings = Settings { duration, unit, ..Settings::default() };
+            assert_eq!(Batch::of_settings(&settings).duration, Span::Lifetime);
+        }
+    }
 
     #[test]
     fn masks_are_filled_from_their_alphabet() {

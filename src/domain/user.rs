@@ -18,6 +18,10 @@ use super::lists::Lists;
 use super::secret::{self, MAX_PASSWORD, Proof, Work};
 use super::{Refusal, Stop, ban, device, license, subscription};
 
+mod admin;
+
+pub use admin::{NewUser, UserError, check_password, create};
+
 /// The longest username, in bytes (contract 4.2).
 pub const MAX_USERNAME: usize = 70;
 

@@ -18,6 +18,8 @@ const BAN: &str = "UPDATE licenses SET banned = 1, ban_reason = $2 WHERE id = $1
 const UNBAN: &str = "UPDATE licenses SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
 const EXTEND: &str =
     "UPDATE licenses SET duration = duration + $2 WHERE id = $1 AND duration IS NOT NULL AND used_at IS NULL";
+const SET_LIFETIME: &str =
+    "UPDATE licenses SET duration = NULL WHERE id = $1 AND duration IS NOT NULL AND used_at IS NULL";
 const DELETE: &str = "DELETE FROM licenses WHERE id = $1";
 
 /// The license with this key, compared without regard to case.
@@ -70,6 +72,11 @@ pub fn unban(tx: &mut Tx<'_>, license: LicenseId) -> Result<bool> {
 /// Makes an unused license of finite duration longer. False: it is used or lifetime.
 pub fn extend(tx: &mut Tx<'_>, license: LicenseId, seconds: i64) -> Result<bool> {
     tx.exec(EXTEND, &[license.0.into(), seconds.into()]).map(|n| n == 1)
+}
+
+/// Gives an unused license of finite duration one without end. False: it is used or lifetime.
+pub fn set_lifetime(tx: &mut Tx<'_>, license: LicenseId) -> Result<bool> {
+    tx.exec(SET_LIFETIME, &[license.0.into()]).map(|n| n == 1)
 }
 
 /// Deletes it; what it gave stays with its user. False: it is gone already.

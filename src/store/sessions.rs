@@ -23,6 +23,8 @@ const END: &str = "UPDATE sessions SET ended_at = $3, expires_at = $3 \
                    WHERE id = $1 AND app_id = $2 AND ended_at IS NULL AND expires_at > $3";
 const END_OF_APP: &str = "UPDATE sessions SET ended_at = $2, expires_at = $2 \
                           WHERE app_id = $1 AND ended_at IS NULL AND expires_at > $2";
+const END_OF_USER: &str = "UPDATE sessions SET ended_at = $2, expires_at = $2 \
+                           WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 RETURNING id";
 const INVALIDATE_USER: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
                                WHERE user_id = $1 RETURNING id";
 const INVALIDATE_OTHERS: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
@@ -100,6 +102,12 @@ pub fn end(tx: &mut Tx<'_>, id: SessionId, app: AppId, now: Time) -> Result<bool
 pub fn end_of_app(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<u64> {
     tx.changed(Change::Everything);
     tx.exec(END_OF_APP, &[app.0.into(), now.0.into()])
+}
+
+/// Ends all live sessions of a user. Answers how many.
+pub fn end_of_user(tx: &mut Tx<'_>, user: UserId, now: Time) -> Result<u64> {
+    let ids = tx.rows(END_OF_USER, &[user.0.into(), now.0.into()], |row| id(row, 0))?;
+    Ok(forget(tx, ids))
 }
 
 /// Nobody is logged in any more on the sessions of this user. Answers how many they were.

@@ -1,0 +1,57 @@
+//! Options that several commands take, and their parsing. Decides no rule.
+
+use clap::Args;
+
+use crate::model::time::Span;
+
+/// Which app.
+#[derive(Args)]
+pub(super) struct AppOption {
+    /// The app; needed only when there are several. OWNER/NAME when two owners have one of that name
+    #[arg(long, global = true, env = "KEYSTEAD_APP", value_name = "NAME")]
+    app: Option<String>,
+}
+
+impl AppOption {
+    /// The name, if one was given.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.app.as_deref()
+    }
+}
+
+/// How long.
+#[derive(Args)]
+pub(super) struct Length {
+    /// How long, in days
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=365_000))]
+    days: Option<i64>,
+    /// How long: a number with a unit (s, m, h, d, w, mo, y) like 30d or 12h, or lifetime
+    #[arg(long, value_name = "SPAN", conflicts_with = "days", value_parser = span)]
+    duration: Option<Span>,
+}
+
+impl Length {
+    /// The length, if one was given.
+    pub(super) fn span(&self) -> Option<Span> {
+        self.days.map(|days| Span::Seconds(days * 86_400)).or(self.duration)
+    }
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    match text.parse::<Span>() {
+        Ok(Span::Seconds(0)) => Err("a duration is longer than nothing".to_owned()),
+        Ok(span) => Ok(span),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Which part of a long list.
+#[derive(Args)]
+pub(super) struct Page {
+    /// How many to list at most
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
+    /// List what comes after this one: the last of the page before
+    #[arg(long, value_name = "NAME")]
+    pub(super) after: Option<String>,
+}

@@ -1,0 +1,81 @@
+//! Users that an operator makes, not a license. Hashes nothing: the caller brings the hash.
+
+use crate::model::app::App;
+use crate::model::ids::UserId;
+use crate::model::time::{Span, Time};
+use crate::model::user::{Credential, User};
+use crate::store::{self, Tx, plans, users};
+
+use super::super::secret::MAX_PASSWORD;
+use super::super::subscription;
+use super::MAX_USERNAME;
+
+/// Why a user was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// The name is blank or too long.
+    #[error("a username has 1 to {MAX_USERNAME} bytes, no control characters and no blanks around it")]
+    Name,
+    /// The password is empty or too long.
+    #[error("a password has 1 to {MAX_PASSWORD} bytes")]
+    Password,
+    /// The name is taken.
+    #[error("the app has a user of this name already; see `keystead user list`")]
+    Taken,
+    /// The app has no plan of this name.
+    #[error("there is no plan {0:?}; see `keystead plan list`")]
+    NoPlan(String),
+    /// The app has several plans or none, and none was named.
+    #[error("say which plan the user is to hold, with --plan NAME (see `keystead plan list`)")]
+    WhichPlan,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What a new user is to be.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Unique without regard to case.
+    pub name: String,
+    /// How it proves who it is.
+    pub credential: Credential,
+    /// What it is to hold, and for how long; nothing if none. The plan may be left out if the app has a single one.
+    pub holds: Option<(Option<String>, Span)>,
+}
+
+/// Makes a user without a license.
+pub fn create(tx: &mut Tx<'_>, app: &App, new: &NewUser, now: Time) -> Result<UserId, UserError> {
+    let name = &new.name;
+    let unfit = name.is_empty() || name.trim() != name || name.chars().any(char::is_control);
+    if unfit || name.len() > MAX_USERNAME {
+        return Err(UserError::Name);
+    }
+    let user = User {
+        id: UserId(0),
+        name: name.clone(),
+        credential: new.credential.clone(),
+        email_sha1: None,
+        ip: None,
+        created_at: now,
+        last_login_at: now,
+        banned: false,
+        ban_reason: None,
+    };
+    let id = users::insert(tx, app.id, &user)?.ok_or(UserError::Taken)?;
+    if let Some((plan, duration)) = &new.holds {
+        let mut all = plans::all(tx, app.id)?;
+        let plan = match plan {
+            Some(name) => all.into_iter().find(|p| p.name == *name).ok_or_else(|| UserError::NoPlan(name.clone()))?,
+            None if all.len() == 1 => all.remove(0),
+            None => return Err(UserError::WhichPlan),
+        };
+        subscription::give(tx, id, &plan, *duration, now)?;
+    }
+    Ok(id)
+}
+
+/// Whether a password can be one.
+pub fn check_password(password: &str) -> Result<(), UserError> {
+    if password.is_empty() || password.len() > MAX_PASSWORD { Err(UserError::Password) } else { Ok(()) }
+}

@@ -1,0 +1,163 @@
+//! What holds for all commands: secrets, exit codes, help, pipes, a running server, `check`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use keystead::store::lock;
+
+use super::*;
+
+#[test]
+fn secrets_are_printed_where_they_are_asked_for_and_nowhere_else() {
+    let keystead = Keystead::new();
+    let made = keystead.json(&["app", "create", "demo"]);
+    let (secret, sellerkey) = (made["secret"].as_str().unwrap(), made["sellerkey"].as_str().unwrap());
+    let shown = keystead.json(&["app", "show"]);
+    assert_eq!((&shown["secret"], &shown["sellerkey"]), (&made["secret"], &made["sellerkey"]));
+    keystead.run_with(&["user", "create", "mia", "--password-stdin"], "hunter2-hunter2\n");
+    let id = open_session(&keystead, 0x1234_5678_9abc_def0_1234_5678_9abc_def0, Some("mia")).to_string();
+    for command in [
+        &["app", "list"][..],
+        &["app", "set", "ver=2"],
+        &["app", "pause"],
+        &["app", "resume"],
+        &["owner", "list"],
+        &["user", "list"],
+        &["user", "show", "mia"],
+        &["user", "ban", "mia"],
+        &["session", "list"],
+        &["session", "kill", "--all"],
+        &["check"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = keystead.run(&[command, json].concat());
+            let told = ran.out + &ran.err;
+            for hidden in [secret, sellerkey, id.as_str(), "hunter2", "argon2"] {
+                assert!(!told.contains(hidden), "{command:?} prints {hidden}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_running_server_answers_by_what_a_command_changed() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["user", "create", "mia"]);
+    let id = open_session(&keystead, 11, Some("mia"));
+    let ownerid = keystead.json(&["app", "show"])["ownerid"].as_str().expect("an ownerid").to_owned();
+    // What a server does: it holds the lock, and has app and session in its cache.
+    let mut lock = lock::hold(&keystead.database()).expect("free");
+    lock.describe("127.0.0.1:4711", Clock::System.now()).expect("writes");
+    let store = Store::open(&Options::small(keystead.database())).expect("opens");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let app = || runtime.block_on(apps::lookup(&store, &ownerid, "demo")).expect("reads");
+    let session = || runtime.block_on(sessions::lookup(&store, id)).expect("reads").expect("the session");
+
+    assert_eq!(app().expect("the app").settings.version, "1.0");
+    assert_eq!(keystead.json(&["app", "show"])["api"], "http://127.0.0.1:4711/api/1.2/");
+    keystead.ok(&["app", "set", "ver=9"]);
+    assert_eq!(app().expect("the app").settings.version, "9");
+    assert!(session().user.is_some());
+    keystead.ok(&["user", "ban", "mia"]);
+    assert!(session().user.is_none(), "a ban logs out");
+    keystead.ok(&["session", "kill", "--all"]);
+    assert!(!session().is_live(Clock::System.now()));
+    assert_eq!(keystead.json(&["check"])["sound"], true);
+    keystead.ok(&["app", "delete", "demo", "--yes"]);
+    assert!(app().is_none());
+    store.close();
+}
+
+#[test]
+fn check_says_whether_the_file_is_sound() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["user", "create", "mia"]);
+    assert!(keystead.ok(&["check"]).contains("is sound"));
+    assert_eq!(keystead.json(&["check"]), json!({ "sound": true, "problems": [] }));
+    let db = rusqlite::Connection::open(keystead.database()).expect("opens");
+    db.execute_batch(
+        "INSERT INTO licenses (app_id, key, level, created_at, used_by) SELECT app_id, 'K', '1', 0, id FROM users",
+    )
+    .expect("writes");
+    drop(db);
+    let ran = keystead.run(&["check"]);
+    assert_eq!(ran.code, 7, "{}", ran.err);
+    assert!(ran.out.contains("1 licenses with a user, but without a time of use"), "{}", ran.out);
+    let ran = keystead.run(&["check", "--json"]);
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((ran.code, &document["sound"]), (7, &json!(false)));
+    assert_eq!(document["problems"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_missing_or_foreign_database_is_code_4() {
+    let keystead = Keystead::new();
+    for command in [
+        &["app", "list"][..],
+        &["app", "set", "ver=2"],
+        &["plan", "list"],
+        &["license", "create"],
+        &["user", "create", "mia"],
+        &["ban", "list"],
+        &["session", "list"],
+        &["var", "list"],
+        &["check"],
+    ] {
+        keystead.fails(command, 4, "there is no database");
+    }
+    assert!(!keystead.database().exists(), "looking makes no file");
+    std::fs::write(keystead.path("other.db"), "this is no database at all, but long enough to be one").unwrap();
+    keystead.fails(&["app", "list", "--database", "other.db"], 4, "is not a Keystead database");
+    keystead.fails(&["app", "create", "demo", "--database", "no/such/folder/k.db"], 4, "no/such/folder");
+    keystead.ok(&["owner", "create", "acme"]);
+    keystead.fails(&["license", "list"], 1, "there is no app yet");
+    keystead.fails(&["nonsense"], 2, "unrecognized subcommand");
+}
+
+#[test]
+fn options_come_from_the_environment_too() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["app", "create", "second"]);
+    let run = |arguments: &[&str]| {
+        let mut command = keystead.command(arguments);
+        command.current_dir("/").env("KEYSTEAD_DATABASE", keystead.database()).env("KEYSTEAD_APP", "second");
+        let output = command.output().expect("runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(run(&["app", "show"]).contains("second, enabled"));
+    assert!(run(&["plan", "create", "gold", "--level", "2"]).contains("of second"));
+    assert!(!run(&["plan", "list", "--app", "demo"]).contains("gold"), "an option counts before the environment");
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let keystead = Keystead::new();
+    for noun in ["owner", "app", "plan", "license", "user", "ban", "session", "var", "check"] {
+        let help = keystead.ok(&[noun, "--help"]);
+        assert!(help.contains("Examples:") && help.contains(&format!("keystead {noun} ")), "{noun}");
+    }
+    assert!(keystead.ok(&["--help"]).contains("Exit codes"));
+    let help = keystead.ok(&["license", "extend", "--help"]);
+    let help: Vec<&str> = help.split_whitespace().collect();
+    assert!(help.join(" ").contains("A used one prolongs what it gave"));
+    assert!(keystead.ok(&["--version"]).starts_with("keystead "));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["license", "create", "--count", "10000"]);
+    for command in [&["license", "list", "--limit", "10000"][..], &["license", "create", "--count", "10000", "--json"]]
+    {
+        let mut child =
+            keystead.command(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut out = BufReader::with_capacity(16, child.stdout.take().expect("stdout"));
+        // It has begun to write; then nobody reads on.
+        let _ = out.fill_buf().expect("reads");
+        drop(out);
+        let output = child.wait_with_output().expect("ends");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        assert!(!err.contains("panicked") && !err.contains("ipe"), "{err}");
+    }
+}
