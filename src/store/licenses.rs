@@ -8,8 +8,9 @@ use super::{Result, Row, Tx};
 
 const BY_KEY: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
                       FROM licenses WHERE app_id = $1 AND lower(key) = $2";
+// The plus keeps the engine off the index that begins with app_id: it would read and sort all of the app for every page.
 const AFTER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
-                     FROM licenses WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+                     FROM licenses WHERE +app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const INSERT: &str = "INSERT INTO licenses (app_id, key, level, duration, note, created_by, created_at, used_at, used_by, \
                       banned, ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                       ON CONFLICT DO NOTHING RETURNING id";
