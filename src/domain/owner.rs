@@ -36,9 +36,7 @@ pub fn create(
     now: Time,
     rng: &mut impl CryptoRng,
 ) -> Result<Owner, OwnerError> {
-    if name.trim() != name || name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(OwnerError::Name);
-    }
+    check_name(name)?;
     if owners::by_name(tx, name)?.is_some() {
         return Err(OwnerError::Taken);
     }
@@ -51,6 +49,12 @@ pub fn create(
         return Err(OwnerError::OwnerId);
     }
     owners::by_name(tx, name)?.ok_or(OwnerError::Taken)
+}
+
+/// Whether an owner may have this name.
+pub fn check_name(name: &str) -> Result<(), OwnerError> {
+    let fits = name.trim() == name && !name.is_empty() && name.len() <= MAX_NAME;
+    if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(OwnerError::Name) }
 }
 
 /// Whether a text has the shape of an ownerid.
