@@ -22,6 +22,8 @@ use crate::store::{self, Options, Store, Tx, apps, lock};
 mod cleanup;
 mod completions;
 mod config;
+mod export;
+mod import;
 mod owner;
 mod quickstart;
 mod serve;
@@ -83,6 +85,10 @@ enum Command {
     Config(config::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Print everything an app holds as one JSON document
+    Export(export::Arguments),
+    /// Make an app of a JSON document: an export, or one written by hand
+    Import(import::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -94,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Owner(arguments) => owner::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
+        Command::Export(arguments) => export::run(&cli.global, &arguments),
+        Command::Import(arguments) => import::run(&cli.global, arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
