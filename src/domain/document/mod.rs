@@ -49,7 +49,7 @@ pub struct Document {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct Owner {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -58,7 +58,7 @@ struct Owner {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct Plan {
     name: String,
     #[serde(deserialize_with = "fields::level")]
@@ -72,7 +72,7 @@ impl From<String> for Plan {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Variable {
     name: String,
     value: String,
@@ -81,7 +81,7 @@ struct Variable {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct Ban {
     #[serde(skip_serializing_if = "Option::is_none")]
     hwid: Option<String>,
@@ -96,7 +96,7 @@ struct Ban {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct License {
     key: String,
     #[serde(deserialize_with = "fields::level")]
@@ -129,7 +129,7 @@ impl From<String> for License {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct User {
     name: String,
     /// Read only: in plain text.
@@ -161,7 +161,7 @@ struct User {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct Device {
     hwid: String,
     #[serde(deserialize_with = "fields::time")]
@@ -176,7 +176,7 @@ impl From<String> for Device {
 
 /// In `level` the outer `Option` is "was left out": then the plan's own level counts.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
 struct Subscription {
     plan: Option<String>,
     #[serde(deserialize_with = "fields::nullable_level")]
@@ -229,7 +229,7 @@ pub fn parse(text: &[u8]) -> Result<Document, Problem> {
 
 fn problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = match error.path().to_string() {
-        path if path == "." => "document".to_owned(),
+        path if path == "." || path == "?" => "document".to_owned(),
         path => path,
     };
     let said = error.inner().to_string();
