@@ -46,6 +46,12 @@ impl Db {
         &self.path
     }
 
+    /// The store itself, for a command that writes in many steps.
+    pub(crate) fn writing(&mut self) -> &Store {
+        self.wrote = true;
+        &self.store
+    }
+
     /// The address of the server that uses this database now, if one does.
     pub(crate) fn served_at(&self) -> Option<String> {
         lock::holder(&self.path).map(|holder| holder.listen)

@@ -25,6 +25,8 @@ mod completions;
 mod config;
 mod db;
 mod exit;
+mod export;
+mod import;
 mod input;
 mod license;
 mod license_create;
@@ -116,6 +118,10 @@ enum Command {
     Config(config::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Print everything an app holds as one JSON document
+    Export(export::Arguments),
+    /// Make an app of a JSON document: an export, or one written by hand
+    Import(import::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -135,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
+        Command::Export(arguments) => export::run(&cli.global, &arguments),
+        Command::Import(arguments) => import::run(&cli.global, arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

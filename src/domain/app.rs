@@ -67,26 +67,39 @@ pub fn create_bare(
     ready: bool,
     rng: &mut impl CryptoRng,
 ) -> Result<AppId, AppError> {
-    let blank = name.is_empty() || name == "0" || name.trim() != name;
-    if blank || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(AppError::Name);
-    }
+    check_name(name)?;
     if apps::find(tx, &owner.ownerid, name)?.is_some() {
         return Err(AppError::Taken);
     }
     let secret = match &credentials.secret {
-        Some(given) if is_hex(given, 64) => given.clone(),
+        Some(given) if is_secret(given) => given.clone(),
         Some(_) => return Err(AppError::Credential("an app's secret has 64 lower-case hex characters")),
         None => new_secret(rng),
     };
     let sellerkey = match &credentials.sellerkey {
-        Some(given) if is_hex(given, 32) => given.clone(),
+        Some(given) if is_sellerkey(given) => given.clone(),
         Some(_) => return Err(AppError::Credential("a seller key has 32 lower-case hex characters")),
         None => new_sellerkey(rng),
     };
     let new = NewApp { name, secret: &secret, sellerkey: &sellerkey, created_at: now, ready };
     apps::insert(tx, owner.id, &new)?
         .ok_or(AppError::Credential("another app has this seller key; leave it out and a new one is made"))
+}
+
+/// Whether an app may have this name.
+pub fn check_name(name: &str) -> Result<(), AppError> {
+    let blank = name.is_empty() || name == "0" || name.trim() != name;
+    if blank || name.len() > MAX_NAME || name.chars().any(char::is_control) { Err(AppError::Name) } else { Ok(()) }
+}
+
+/// Whether a text has the shape of an app's secret.
+pub fn is_secret(text: &str) -> bool {
+    is_hex(text, 64)
+}
+
+/// Whether a text has the shape of a seller key.
+pub fn is_sellerkey(text: &str) -> bool {
+    is_hex(text, 32)
 }
 
 fn is_hex(text: &str, length: usize) -> bool {

@@ -1,11 +1,13 @@
-//! The rules. Plain functions over an open transaction: no JSON, no HTTP, no clock, no async. A rule says no with a
-//! [`Refusal`]; what that is called on the wire is not decided here.
+//! The rules. Plain functions over an open transaction: no JSON (but for the document of [`document`], which is JSON by
+//! definition), no HTTP, no clock, no async. A rule says no with a [`Refusal`]; what that is called on the wire is not
+//! decided here.
 
 use crate::store;
 
 pub mod app;
 pub mod ban;
 pub mod device;
+pub mod document;
 pub mod hashing;
 pub mod license;
 pub mod lists;

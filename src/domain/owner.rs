@@ -45,9 +45,7 @@ pub fn create(
     now: Time,
     rng: &mut impl CryptoRng,
 ) -> Result<Owner, OwnerError> {
-    if name.trim() != name || name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(OwnerError::Name);
-    }
+    check_name(name)?;
     if owners::by_name(tx, name)?.is_some() {
         return Err(OwnerError::Taken);
     }
@@ -94,6 +92,12 @@ pub fn choose(
             create(tx, name.unwrap_or(free), id, now, rng)
         }
     }
+}
+
+/// Whether an owner may have this name.
+pub fn check_name(name: &str) -> Result<(), OwnerError> {
+    let fits = name.trim() == name && !name.is_empty() && name.len() <= MAX_NAME;
+    if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(OwnerError::Name) }
 }
 
 /// Whether a text has the shape of an ownerid.

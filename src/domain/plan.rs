@@ -27,11 +27,17 @@ pub enum PlanError {
 
 /// Makes a plan.
 pub fn create(tx: &mut Tx<'_>, app: AppId, name: &str, level: &str) -> Result<(), PlanError> {
+    check(name, level)?;
+    if plans::insert(tx, app, name, level)? { Ok(()) } else { Err(PlanError::Taken) }
+}
+
+/// Whether an app may have this plan, as far as its name and level go.
+pub fn check(name: &str, level: &str) -> Result<(), PlanError> {
     if name.trim().is_empty() || name.len() > MAX_NAME || name.contains('\0') {
         return Err(PlanError::Name);
     }
     if level.trim().is_empty() || level.len() > MAX_LEVEL || level.contains('\0') {
         return Err(PlanError::Level);
     }
-    if plans::insert(tx, app, name, level)? { Ok(()) } else { Err(PlanError::Taken) }
+    Ok(())
 }

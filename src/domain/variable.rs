@@ -28,6 +28,12 @@ pub enum VariableError {
 
 /// Adds or replaces a variable.
 pub fn set(tx: &mut Tx<'_>, app: AppId, variable: &Variable) -> Result<(), VariableError> {
+    check(variable)?;
+    variables::set(tx, app, variable).map_err(VariableError::Store)
+}
+
+/// Whether an app may have this variable.
+pub fn check(variable: &Variable) -> Result<(), VariableError> {
     let name = &variable.name;
     if name.is_empty() || name.trim() != name || name.len() > MAX_NAME || name.contains('\0') {
         return Err(VariableError::Name);
@@ -35,7 +41,7 @@ pub fn set(tx: &mut Tx<'_>, app: AppId, variable: &Variable) -> Result<(), Varia
     if variable.value.is_empty() || variable.value.len() > MAX_VALUE || variable.value.contains('\0') {
         return Err(VariableError::Value);
     }
-    variables::set(tx, app, variable).map_err(VariableError::Store)
+    Ok(())
 }
 
 /// A variable's value, for this session (contract 4.11).

@@ -25,6 +25,10 @@ const SET_READY: &str = "UPDATE apps SET ready = 1 WHERE id = $1 AND ready = 0 A
                          (SELECT 1 FROM apps b WHERE b.owner_id = apps.owner_id AND b.name = apps.name AND b.ready = 1)";
 const SET_HIDDEN: &str = "UPDATE apps SET ready = 0 WHERE id = $1 AND ready = 1";
 const HIDDEN: &str = "SELECT id FROM apps WHERE ready = 0 AND created_at < $1 ORDER BY id";
+const SET_IDENTITY: &str = "UPDATE apps SET sellerkey = $2, created_at = $3 WHERE id = $1 AND NOT EXISTS \
+                            (SELECT 1 FROM apps b WHERE b.sellerkey = $2 AND b.id <> apps.id)";
+const BY_SELLERKEY: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
+                            FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.sellerkey = $1 AND a.ready = 1";
 const SET_PAUSED_AT: &str = "UPDATE apps SET paused_at = $2 WHERE id = $1";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
 const ALLOWED: &str = "SELECT network FROM allowed_networks WHERE app_id = $1 ORDER BY network";
@@ -68,6 +72,11 @@ pub fn find(tx: &mut Tx<'_>, ownerid: &str, name: &str) -> Result<Option<App>> {
     let Some(mut app) = tx.row(FIND, &[ownerid.into(), name.into()], app)? else { return Ok(None) };
     load_settings(tx, &mut app)?;
     Ok(Some(app))
+}
+
+/// The app that has this seller key. Its settings are not loaded.
+pub fn by_sellerkey(tx: &mut Tx<'_>, sellerkey: &str) -> Result<Option<App>> {
+    tx.row(BY_SELLERKEY, &[sellerkey.into()], app)
 }
 
 /// All apps, oldest first.
@@ -123,6 +132,13 @@ pub fn hide(tx: &mut Tx<'_>, app: AppId) -> Result<bool> {
 /// Hidden apps created before `before`: what interrupted imports and deletions left.
 pub fn hidden(tx: &mut Tx<'_>, before: Time) -> Result<Vec<AppId>> {
     tx.rows(HIDDEN, &[before.0.into()], |row| row.int(0).map(AppId))
+}
+
+/// Gives an app its seller key and its time of creation: an import fills its app under others, so that the app it
+/// replaces keeps its own meanwhile. False: another app has this seller key.
+pub fn set_identity(tx: &mut Tx<'_>, app: AppId, sellerkey: &str, created_at: Time) -> Result<bool> {
+    tx.changed(Change::Apps);
+    tx.exec(SET_IDENTITY, &[app.0.into(), sellerkey.into(), created_at.0.into()]).map(|n| n == 1)
 }
 
 /// One step of deleting a hidden app: at most about `limit` rows. True: it is gone.

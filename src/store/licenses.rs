@@ -8,8 +8,13 @@ use super::{Result, Row, Tx};
 
 const BY_KEY: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
                       FROM licenses WHERE app_id = $1 AND lower(key) = $2";
+// The plus keeps the engine off the index that begins with app_id: it would read and sort all of the app for every page.
 const AFTER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
-                     FROM licenses WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+                     FROM licenses WHERE +app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const AFTER_WITH_USERS: &str = "SELECT l.id, l.key, l.level, l.duration, l.note, l.created_by, l.created_at, l.used_at, \
+                                l.used_by, l.banned, l.ban_reason, u.name \
+                                FROM licenses l LEFT JOIN users u ON u.id = l.used_by \
+                                WHERE +l.app_id = $1 AND l.id > $2 ORDER BY l.id LIMIT $3";
 const INSERT: &str = "INSERT INTO licenses (app_id, key, level, duration, note, created_by, created_at, used_at, used_by, \
                       banned, ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                       ON CONFLICT DO NOTHING RETURNING id";
@@ -30,6 +35,18 @@ pub fn by_key(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<Option<License>>
 /// At most `limit` licenses of an app in the order they were made, after this one (0: from the start).
 pub fn after(tx: &mut Tx<'_>, app: AppId, after: LicenseId, limit: i64) -> Result<Vec<License>> {
     tx.rows(AFTER, &[app.0.into(), after.0.into(), limit.into()], license)
+}
+
+/// As [`after`], each with the name of the user that redeemed it.
+pub fn after_with_users(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    after: LicenseId,
+    limit: i64,
+) -> Result<Vec<(License, Option<String>)>> {
+    tx.rows(AFTER_WITH_USERS, &[app.0.into(), after.0.into(), limit.into()], |row| {
+        Ok((license(row)?, row.opt_text(11)?))
+    })
 }
 
 /// Adds a license as it stands (its `id` is not looked at). None: the key is taken.

@@ -1,6 +1,6 @@
-//! The lock that lets one server at a time use a database: an operating-system lock on `<database>.lock`. The file
-//! stays where it is; only the lock counts, and it goes with the process, however that ends. What the file says is
-//! for people. Knows no SQL.
+//! The locks between processes: one server at a time uses a database (`<database>.lock`), one import at a time fills
+//! it (`<database>.import.lock`). They are operating-system locks: the files stay where they are, only the lock counts,
+//! and it goes with the process, however that ends. What a file says is for people. Knows no SQL.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -15,6 +15,13 @@ use crate::model::time::Time;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+}
+
+/// The right to be the one import into a database, and with it to remove what interrupted ones left, until it is
+/// dropped.
+#[derive(Debug)]
+pub struct ImportLock {
+    _file: File,
 }
 
 /// Who serves a database, as they wrote it down themselves.
@@ -32,7 +39,7 @@ pub struct Holder {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it. It says who, unless it has not written that down yet.
-    #[error("another server uses this database")]
+    #[error("another process holds this lock")]
     Held(Option<Holder>),
     /// The lock file cannot be used.
     #[error("{}: {error}", path.display())]
@@ -50,14 +57,22 @@ const GLANCES: usize = 10;
 
 /// Takes the lock, or says who has it.
 pub fn hold(database: &Path) -> Result<Lock, LockError> {
-    let path = path(database);
+    take(path(database, ".lock")).map(|file| Lock { file })
+}
+
+/// Takes the import lock. Whoever has it may take every hidden app for a leftover.
+pub fn hold_import(database: &Path) -> Result<ImportLock, LockError> {
+    take(path(database, ".import.lock")).map(|file| ImportLock { _file: file })
+}
+
+fn take(path: PathBuf) -> Result<File, LockError> {
     let mut file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
         Ok(file) => file,
         Err(error) => return Err(LockError::File { path, error }),
     };
     for _ in 0..GLANCES {
         match file.try_lock() {
-            Ok(()) => return Ok(Lock { file }),
+            Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
             Err(TryLockError::Error(error)) => return Err(LockError::File { path, error }),
         }
@@ -67,7 +82,7 @@ pub fn hold(database: &Path) -> Result<Lock, LockError> {
 
 /// Who serves this database now; `None` if nobody does, or if the holder has not written itself down yet.
 pub fn holder(database: &Path) -> Option<Holder> {
-    let mut file = File::open(path(database)).ok()?;
+    let mut file = File::open(path(database, ".lock")).ok()?;
     // A shared lock, so that two commands that ask at the same moment do not take each other for a server.
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read(&mut file),
@@ -94,9 +109,9 @@ fn read(file: &mut File) -> Option<Holder> {
     serde_json::from_str(&text).ok()
 }
 
-fn path(database: &Path) -> PathBuf {
+fn path(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(ending);
     PathBuf::from(name)
 }
 
@@ -120,5 +135,10 @@ mod tests {
         assert!(dir.path().join("a.db.lock").exists());
         assert_eq!(holder(&database), None, "what an old holder wrote does not count");
         hold(&database).expect("free again");
+
+        let import = hold_import(&database).expect("another lock than the server's");
+        assert!(matches!(hold_import(&database), Err(LockError::Held(None))));
+        drop(import);
+        hold_import(&database).expect("free again");
     }
 }

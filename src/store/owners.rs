@@ -8,6 +8,7 @@ use super::{Result, Row, Tx};
 
 const COLUMNS_FROM: &str = "SELECT id, name, ownerid, created_at FROM owners ORDER BY id";
 const BY_NAME: &str = "SELECT id, name, ownerid, created_at FROM owners WHERE lower(name) = $1";
+const BY_OWNERID: &str = "SELECT id, name, ownerid, created_at FROM owners WHERE ownerid = $1";
 const INSERT: &str = "INSERT INTO owners (name, ownerid, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
 /// All owners, oldest first.
@@ -18,6 +19,11 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Owner>> {
 /// The owner of this name.
 pub fn by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Owner>> {
     tx.row(BY_NAME, &[(&fold(name)).into()], owner)
+}
+
+/// The owner whose clients send this ownerid.
+pub fn by_ownerid(tx: &mut Tx<'_>, ownerid: &str) -> Result<Option<Owner>> {
+    tx.row(BY_OWNERID, &[ownerid.into()], owner)
 }
 
 /// Adds an owner. False: the name or the ownerid is taken.

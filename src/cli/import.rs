@@ -1,0 +1,136 @@
+//! `keystead import`: an app from one JSON document. Reads the file, shows how far it is; what the document means is
+//! decided in the domain.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::domain::document::check::{Overrides, check};
+use crate::domain::document::import::{ImportError, Progress, hash_passwords, may_import, run as write};
+use crate::domain::document::parse;
+use crate::store::lock::{self, LockError};
+
+use super::{Code, Db, Exit, Global, now, print_json, print_line};
+
+/// Options.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  keystead import demo.json
+  keystead import demo.json --replace                the app that is there goes when the new one is completely in
+  keystead import demo.json --name demo2             a copy; take secret and sellerkey out of it first
+  ssh other keystead export --app demo | keystead import -
+
+docs/app-json.md lists every field. Nearly all may be left out:
+  {\"owner\": {\"name\": \"acme\"}, \"name\": \"demo\", \"licenses\": [\"KEY-1\", {\"key\": \"KEY-2\", \"duration\": \"lifetime\"}]}")]
+pub(super) struct Arguments {
+    /// The document; - is standard input
+    file: PathBuf,
+    /// Put it in the place of the app of that name. Its users have to log in again
+    #[arg(long)]
+    replace: bool,
+    /// Put it under this owner, made if there is none; not under the document's
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// Call the app this, not what the document says
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl From<ImportError> for Exit {
+    fn from(error: ImportError) -> Exit {
+        match error {
+            ImportError::Store(error) => error.into(),
+            other => Exit::failure(other.to_string()),
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
+    // Everything that the document alone can tell comes first: a bad one makes no database.
+    let text = read(&arguments.file)?;
+    let document = parse(&text).map_err(|problem| Exit::failure(format!("the document does not fit: {problem}")))?;
+    drop(text);
+    let overrides = Overrides { owner: arguments.owner, name: arguments.name };
+    let mut checked = check(document, &overrides, now()).map_err(|problems| Exit::failure(problems.to_string()))?;
+
+    let replace = arguments.replace;
+    let mut db = Db::open(global)?;
+    let alone = lock::hold_import(db.path()).map_err(|error| match error {
+        LockError::Held(_) => Exit::new(Code::Locked, "another import into this database is running; wait for its end"),
+        LockError::File { .. } => Exit::new(Code::Database, error.to_string()),
+    })?;
+    // Under the lock, so that what is refused here is not what an import beside us is about to change.
+    let place = checked.place();
+    db.read(move |tx| may_import(tx, &place, replace))?;
+
+    let mut report = Report::new(lock::holder(db.path()).is_some());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    hash_passwords(&mut checked, threads, &mut |progress| report.tell(progress))?;
+    let done = write(db.writing(), &alone, checked, replace, now(), &mut |progress| report.tell(progress))?;
+
+    if let Some(old) = &done.old_ownerid {
+        let (owner, new) = (&done.app.owner, &done.app.ownerid);
+        eprintln!("keystead: clients of this app sent ownerid {old}; under owner {owner} they have to send {new}");
+    }
+    if global.json {
+        return print_json(&json!({
+            "name": &*done.app.name,
+            "owner": &*done.app.owner,
+            "ownerid": &*done.app.ownerid,
+            "secret": done.app.secret,
+            "sellerkey": done.app.sellerkey,
+            "licenses": done.licenses,
+            "users": done.users,
+        }));
+    }
+    print_line(&format!(
+        "imported app {} of owner {} (ownerid {}): {} licenses, {} users",
+        done.app.name, done.app.owner, done.app.ownerid, done.licenses, done.users
+    ))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Exit> {
+    let mut text = Vec::new();
+    let read = if file == Path::new("-") {
+        io::stdin().lock().read_to_end(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_end(&mut text))
+    };
+    read.map(|_| text).map_err(|e| Exit::failure(format!("cannot read {}: {e}", file.display())))
+}
+
+/// How often people are told how far it is.
+const TELL: Duration = Duration::from_secs(1);
+
+/// Tells people how far it is, and leaves a running server its turn at the database.
+struct Report {
+    served: bool,
+    told: Instant,
+    stepped: Instant,
+}
+
+impl Report {
+    fn new(served: bool) -> Report {
+        Report { served, told: Instant::now(), stepped: Instant::now() }
+    }
+
+    fn tell(&mut self, progress: Progress) {
+        if self.told.elapsed() >= TELL {
+            self.told = Instant::now();
+            // Nobody may be listening.
+            let _ = match progress {
+                Progress::Hashing(done, all) => writeln!(io::stderr(), "hashed {done} of {all} passwords"),
+                Progress::Writing(done, all) => writeln!(io::stderr(), "wrote {done} of {all} rows"),
+                Progress::Removing => writeln!(io::stderr(), "removing an app that nobody sees any more"),
+            };
+        }
+        // A server waits for the write lock by asking now and then: as long as we held it, it finds it free.
+        if self.served && !matches!(progress, Progress::Hashing(..)) {
+            std::thread::sleep(self.stepped.elapsed().min(Duration::from_millis(100)));
+        }
+        self.stepped = Instant::now();
+    }
+}

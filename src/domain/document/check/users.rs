@@ -1,0 +1,222 @@
+//! The users of a document: how they log in, their devices, what they hold.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::domain::secret::{self, MAX_PASSWORD};
+use crate::domain::user::MAX_USERNAME;
+use crate::model::ids::{SubscriptionId, UserId, fold};
+use crate::model::time::{MAX_SPAN_SECONDS, Span};
+use crate::model::user::{Credential, Device, Subscription, User};
+
+use super::super::{OrText, Subscription as GivenSubscription, User as Given};
+use super::{Context, Findings, MAX_HWID, NewLicense, NewSubscription, NewUser, plan};
+
+/// The longest e-mail address, in bytes.
+const MAX_EMAIL: usize = 320;
+
+/// What subscriptions and credentials are checked against.
+struct Licenses<'a> {
+    all: &'a [NewLicense],
+    by_key: &'a HashMap<String, usize>,
+}
+
+impl Licenses<'_> {
+    fn find(&self, key: &str) -> Option<usize> {
+        self.by_key.get(&fold(key)).copied()
+    }
+}
+
+pub(super) fn check(
+    given: Vec<Given>,
+    context: &Context<'_>,
+    licenses: &[NewLicense],
+    keys: &HashMap<String, usize>,
+    found: &mut Findings,
+) -> Vec<NewUser> {
+    let licenses = Licenses { all: licenses, by_key: keys };
+    given.into_iter().enumerate().map(|(i, given)| user(given, i, context, &licenses, found)).collect()
+}
+
+fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>, found: &mut Findings) -> NewUser {
+    let path = format!("users[{at}]");
+    found.bytes(&given.name, 1, MAX_USERNAME, format_args!("{path}.name"));
+    let created_at = found.time(given.created_at, format_args!("{path}.created_at")).unwrap_or(context.now);
+    let last_login_at = found.time(given.last_login_at, format_args!("{path}.last_login_at")).unwrap_or(created_at);
+    let banned = found.ban(given.banned, given.ban_reason.as_ref(), &path);
+    let fits = given.ip.as_ref().is_none_or(|ip| ip.parse::<IpAddr>().is_ok());
+    found.expect(fits, format_args!("{path}.ip"), "takes an IPv4 or IPv6 address");
+
+    let (credential, password) = credential(&given, at, &path, licenses, found);
+    let email_sha1 = email(given.email, given.email_sha1, &path, found);
+    let devices = devices(given.devices, &path, context, found);
+    let subscriptions = given.subscriptions.into_iter().enumerate().map(|(i, OrText(given))| {
+        let path = format!("{path}.subscriptions[{i}]");
+        subscription(given, &path, context, licenses, found)
+    });
+    let subscriptions = subscriptions.collect();
+    let user = User {
+        id: UserId(0),
+        name: given.name,
+        credential,
+        email_sha1,
+        ip: given.ip,
+        created_at,
+        last_login_at,
+        banned,
+        ban_reason: given.ban_reason,
+    };
+    NewUser { user, password, devices, subscriptions }
+}
+
+/// How the user proves who it is, and the password that is still to be hashed.
+fn credential(
+    given: &Given,
+    at: usize,
+    path: &str,
+    licenses: &Licenses<'_>,
+    found: &mut Findings,
+) -> (Credential, Option<String>) {
+    // Whether it used a license of its own name: then its password is that license (the rule of `user::register`).
+    let own_license = licenses.find(&given.name).is_some_and(|license| licenses.all[license].user == Some(at));
+    match (&given.password, &given.password_hash, given.login.as_deref()) {
+        (None, None, None) if own_license => (Credential::License, None),
+        (None, None, None | Some("locked")) => (Credential::Locked, None),
+        (None, None, Some("license")) => (Credential::License, None),
+        (None, None, Some("claimable")) => (Credential::Claimable, None),
+        (None, None, Some(_)) => {
+            let text = "takes license, claimable or locked; for a password give password or password_hash instead";
+            found.add(format_args!("{path}.login"), text);
+            (Credential::Locked, None)
+        }
+        (Some(password), None, None) => {
+            found.bytes(password, 1, MAX_PASSWORD, format_args!("{path}.password"));
+            if own_license && fold(password) == fold(&given.name) {
+                return (Credential::License, None);
+            }
+            (Credential::Locked, Some(password.clone()))
+        }
+        (None, Some(hash), None) => {
+            let fits = secret::is_readable_hash(hash);
+            let text = "takes an argon2 hash as PHC text ($argon2id$v=19$…) or a bcrypt hash ($2b$…), of bearable cost";
+            found.expect(fits, format_args!("{path}.password_hash"), text);
+            (Credential::Password(hash.clone()), None)
+        }
+        _ => {
+            found.add(path, "takes only one of password, password_hash and login");
+            (Credential::Locked, None)
+        }
+    }
+}
+
+fn email(plain: Option<String>, sha1: Option<String>, path: &str, found: &mut Findings) -> Option<String> {
+    match (plain, sha1) {
+        (Some(_), Some(_)) => {
+            found.add(path, "takes only one of email and email_sha1");
+            None
+        }
+        (Some(email), None) => {
+            found.bytes(&email, 1, MAX_EMAIL, format_args!("{path}.email"));
+            Some(secret::email_sha1(&email))
+        }
+        (None, Some(sha1)) => {
+            let fits = sha1.len() == 40 && sha1.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            let text = "takes the SHA-1 of the lower-cased address, in 40 lower-case hex characters";
+            found.expect(fits, format_args!("{path}.email_sha1"), text);
+            Some(sha1)
+        }
+        (None, None) => None,
+    }
+}
+
+fn devices(
+    given: Vec<OrText<super::super::Device>>,
+    path: &str,
+    context: &Context<'_>,
+    found: &mut Findings,
+) -> Vec<Device> {
+    let list = format!("{path}.devices");
+    let mut seen = HashMap::new();
+    let mut devices = Vec::with_capacity(given.len());
+    for (i, OrText(given)) in given.into_iter().enumerate() {
+        found.bytes(&given.hwid, 1, MAX_HWID, format_args!("{list}[{i}].hwid"));
+        found.unique(&mut seen, given.hwid.clone(), i, &list, ".hwid");
+        let bound_at = found.time(given.bound_at, format_args!("{list}[{i}].bound_at")).unwrap_or(context.now);
+        devices.push(Device { hwid: given.hwid, bound_at });
+    }
+    devices
+}
+
+fn subscription(
+    given: GivenSubscription,
+    path: &str,
+    context: &Context<'_>,
+    licenses: &Licenses<'_>,
+    found: &mut Findings,
+) -> NewSubscription {
+    let license = given.key.as_deref().and_then(|key| licenses.find(key));
+    match (&given.key, license) {
+        (Some(_), None) => {
+            let text = "names a license that the document does not have; leave it out if the license was deleted";
+            found.add(format_args!("{path}.key"), text);
+        }
+        (Some(_), Some(at)) if licenses.all[at].license.used_at.is_none() => {
+            let text = format_args!("names a license that is not used; give licenses[{at}] a used_by");
+            found.add(format_args!("{path}.key"), text);
+        }
+        _ => {}
+    }
+
+    let given_level = given.level.iter().flatten().next();
+    let named = match &given.plan {
+        Some(name) => context.plans.iter().find(|(plan, _)| plan == name),
+        // One plan, or one of that level: no doubt which is meant.
+        None => {
+            let mut fitting = context.plans.iter().filter(|(_, l)| given_level.is_none_or(|wanted| wanted == l));
+            fitting.next().filter(|_| fitting.next().is_none())
+        }
+    };
+    let level = match &given.level {
+        Some(said) => said.clone(),
+        None => named.map(|(_, level)| level.clone()),
+    };
+    if let Some(level) = &level {
+        found.level(level, format_args!("{path}.level"));
+    }
+    let plan = given.plan.or_else(|| named.map(|(name, _)| name.clone()));
+    match plan.as_deref().map(|plan| plan::check(plan, "1")) {
+        Some(Ok(())) => {}
+        Some(Err(error)) => found.add(format_args!("{path}.plan"), error),
+        None => found.add(format_args!("{path}.plan"), "is missing, and it is not clear which plan is meant"),
+    }
+    let plan = plan.unwrap_or_default();
+
+    let granted_at = found.time(given.granted_at, format_args!("{path}.granted_at")).unwrap_or(context.now);
+    let paused_at = found.time(given.paused_at, format_args!("{path}.paused_at"));
+    let end = found.time(given.expires_at, format_args!("{path}.expires_at"));
+    let expires_at = match given.expires_in.map(|left| left.0) {
+        None => end,
+        Some(_) if end.is_some() => {
+            found.add(format_args!("{path}.expires_in"), "takes the place of expires_at; leave one of them out");
+            end
+        }
+        Some(Span::Lifetime) => None,
+        Some(Span::Seconds(left)) => {
+            found.span(Span::Seconds(left), format_args!("{path}.expires_in"));
+            // What stands still has so much left from when it stopped.
+            let stopped_at = paused_at.or(context.paused_at.map(|at| at.max(granted_at)));
+            Some(stopped_at.unwrap_or(context.now) + left.clamp(-MAX_SPAN_SECONDS, MAX_SPAN_SECONDS))
+        }
+    };
+    let subscription = Subscription {
+        id: SubscriptionId(0),
+        plan,
+        level,
+        license: None,
+        key: None,
+        granted_at,
+        expires_at,
+        paused_at,
+    };
+    NewSubscription { subscription, license }
+}

@@ -1,0 +1,427 @@
+//! A checked document into the database. The app is filled while it is hidden, in chunks, so that a running server
+//! keeps answering; one transaction then shows it whole and, when it replaces another, hides that one. However an
+//! import ends, nobody has seen half an app.
+//!
+//! What an interrupted import leaves is a hidden app (and perhaps an owner without apps). The next import removes it:
+//! only one import at a time runs on a database, which [`ImportLock`] proves, so no hidden app is one that is being
+//! filled. (One that `app delete` is emptying may be among them: both then do the same work.) Whatever else removes
+//! hidden apps has to take that lock too.
+
+use std::sync::Arc;
+
+use rand::CryptoRng;
+
+use crate::domain::app::AppError;
+use crate::domain::hashing::Hashing;
+use crate::domain::owner::{self, OwnerError};
+use crate::domain::secret::{Proof, Work, new_secret, new_sellerkey};
+use crate::domain::variable::{self, VariableError};
+use crate::model::app::{App, Owner};
+use crate::model::ids::{AppId, LicenseId, UserId};
+use crate::model::time::Time;
+use crate::model::user::Credential;
+use crate::store::apps::{self, NewApp};
+use crate::store::lock::ImportLock;
+use crate::store::{self, Store, Tx, bans, devices, licenses, owners, plans, subscriptions, users};
+
+use super::check::{Checked, Place};
+
+/// Rows in one transaction: some ten milliseconds.
+const CHUNK: usize = 1_000;
+
+/// The owner that is made when there is none, and the document names none.
+const NO_NAME: &str = "owner";
+
+/// Why a document was not imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The owner has an app of this name.
+    #[error(
+        "owner {owner} has an app {name} already; --replace puts this document in its place, --name NAME gives it \
+         another name"
+    )]
+    Exists {
+        /// The owner's name.
+        owner: String,
+        /// The app's name.
+        name: String,
+    },
+    /// The owner's name is taken by an account with another ownerid.
+    #[error(
+        "there is an owner {name} with ownerid {here}, but the document says {document}; --owner {name} puts the app \
+         there (its clients then have to send {here}), --owner OTHER makes an owner with the document's ownerid"
+    )]
+    OtherOwnerId {
+        /// The owner's name.
+        name: String,
+        /// The ownerid in the database.
+        here: String,
+        /// The ownerid in the document.
+        document: String,
+    },
+    /// Nothing says whose the app is to be.
+    #[error("the document names no owner, and there are several; say which with --owner NAME")]
+    WhichOwner,
+    /// Another app has the seller key.
+    #[error(
+        "sellerkey: app {app} of owner {owner} has this seller key; take it out of the document and a new one is made"
+    )]
+    SellerKey {
+        /// That app's owner.
+        owner: String,
+        /// That app.
+        app: String,
+    },
+    /// The app was removed while it was being filled.
+    #[error("the app was removed while it was being filled; import again")]
+    Gone,
+    /// The hashing threads could not be started, or stopped.
+    #[error("cannot hash passwords: {0}")]
+    Hashing(String),
+    /// The owner could not be made.
+    #[error(transparent)]
+    Owner(OwnerError),
+    /// The app could not be made.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// A variable was refused.
+    #[error(transparent)]
+    Variable(VariableError),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl From<OwnerError> for ImportError {
+    fn from(error: OwnerError) -> ImportError {
+        match error {
+            OwnerError::Store(error) => ImportError::Store(error),
+            other => ImportError::Owner(other),
+        }
+    }
+}
+
+impl From<VariableError> for ImportError {
+    fn from(error: VariableError) -> ImportError {
+        match error {
+            VariableError::Store(error) => ImportError::Store(error),
+            other => ImportError::Variable(other),
+        }
+    }
+}
+
+/// How far an import is. Told after every step; the listener may take its time, nothing is locked meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many passwords of so many are hashed.
+    Hashing(usize, usize),
+    /// So many licenses and users of so many are written.
+    Writing(usize, usize),
+    /// Another chunk of an app that nobody sees any more is gone.
+    Removing,
+}
+
+/// What an import made.
+#[derive(Debug)]
+pub struct Imported {
+    /// The app.
+    pub app: App,
+    /// How many licenses it has.
+    pub licenses: usize,
+    /// How many users it has.
+    pub users: usize,
+    /// The document's ownerid, if the app's clients have to send another one now.
+    pub old_ownerid: Option<String>,
+}
+
+/// Refuses early what [`run`] would refuse after the hashing. Writes nothing.
+pub fn may_import(tx: &mut Tx<'_>, place: &Place, replace: bool) -> Result<(), ImportError> {
+    let owner = find_owner(tx, place)?;
+    let existing = match &owner {
+        Some(owner) => apps::find(tx, &owner.ownerid, &place.name)?,
+        None => None,
+    };
+    if let (Some(app), false) = (&existing, replace) {
+        return Err(exists(app));
+    }
+    let Some(sellerkey) = &place.sellerkey else { return Ok(()) };
+    match apps::by_sellerkey(tx, sellerkey)? {
+        Some(other) if existing.is_none_or(|app| app.id != other.id) => Err(seller_key(&other)),
+        _ => Ok(()),
+    }
+}
+
+/// Hashes the plain-text passwords on this many threads.
+pub fn hash_passwords(
+    checked: &mut Checked,
+    threads: usize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ImportError> {
+    let total = checked.users.iter().filter(|user| user.password.is_some()).count();
+    if total == 0 {
+        return Ok(());
+    }
+    let stopped = || ImportError::Hashing("the hashing threads have stopped".to_owned());
+    let hashing = Hashing::start(threads, total).map_err(|e| ImportError::Hashing(e.to_string()))?;
+    let mut waiting = Vec::with_capacity(total);
+    for new in &mut checked.users {
+        if let Some(password) = new.password.take() {
+            let promise = hashing.submit(Work::Hash { password }).map_err(|_| stopped())?;
+            waiting.push((new, promise));
+        }
+    }
+    for (done, (new, promise)) in waiting.into_iter().enumerate() {
+        let Ok(Proof::Hashed { hash }) = promise.wait() else { return Err(stopped()) };
+        new.user.credential = Credential::Password(hash);
+        progress(Progress::Hashing(done + 1, total));
+    }
+    Ok(())
+}
+
+/// Writes the document's app. Passwords have been hashed: users whose password was not are locked.
+pub fn run(
+    store: &Store,
+    alone: &ImportLock,
+    checked: Checked,
+    replace: bool,
+    now: Time,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Imported, ImportError> {
+    remove_hidden(store, alone, progress)?;
+    let checked = Arc::new(checked);
+    let (owner, id) = {
+        let checked = Arc::clone(&checked);
+        store.write(move |tx| begin(tx, &checked, replace, now, &mut rand::rng())).wait()?
+    };
+    let done = fill(store, id, &checked, progress).and_then(|()| {
+        let (checked, owner) = (Arc::clone(&checked), owner.clone());
+        store.write(move |tx| show(tx, &owner, id, &checked, replace, &mut rand::rng())).wait()
+    });
+    // Best effort: what is left now goes with the next import.
+    let removed = remove_hidden(store, alone, progress);
+    let app = done?;
+    removed?;
+    Ok(Imported {
+        old_ownerid: checked.place.ownerid.clone().filter(|old| **old != *app.ownerid),
+        app,
+        licenses: checked.licenses.len(),
+        users: checked.users.len(),
+    })
+}
+
+/// Removes what interrupted imports and deletions left, in small steps.
+pub fn remove_hidden(
+    store: &Store,
+    _alone: &ImportLock,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), store::Error> {
+    for id in store.read(|tx| apps::hidden(tx, Time(i64::MAX))).wait()? {
+        while !store.write(move |tx| apps::delete_step(tx, id, CHUNK as i64)).wait()? {
+            progress(Progress::Removing);
+        }
+    }
+    Ok(())
+}
+
+/// The owner that the app goes to; none if it is to be made.
+fn find_owner(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Owner>, ImportError> {
+    let named = match &place.owner {
+        Some(name) => owners::by_name(tx, name)?,
+        None => None,
+    };
+    if place.owner_chosen {
+        return Ok(named);
+    }
+    if let Some(ownerid) = &place.ownerid {
+        return match (owners::by_ownerid(tx, ownerid)?, named) {
+            (Some(owner), _) => Ok(Some(owner)),
+            (None, Some(other)) => Err(ImportError::OtherOwnerId {
+                name: other.name.to_string(),
+                here: other.ownerid.to_string(),
+                document: ownerid.clone(),
+            }),
+            (None, None) => Ok(None),
+        };
+    }
+    if place.owner.is_some() {
+        return Ok(named);
+    }
+    let mut all = owners::all(tx)?;
+    if all.len() < 2 { Ok(all.pop()) } else { Err(ImportError::WhichOwner) }
+}
+
+/// The owner, made if need be. A chosen owner that is new takes the document's ownerid unless another has it.
+fn owner(tx: &mut Tx<'_>, place: &Place, now: Time, rng: &mut impl CryptoRng) -> Result<Owner, ImportError> {
+    if let Some(owner) = find_owner(tx, place)? {
+        return Ok(owner);
+    }
+    let free = match &place.ownerid {
+        Some(ownerid) => owners::by_ownerid(tx, ownerid)?.is_none(),
+        None => false,
+    };
+    let ownerid = place.ownerid.as_deref().filter(|_| free);
+    let name = place.owner.as_deref().or(ownerid).unwrap_or(NO_NAME);
+    Ok(owner::create(tx, name, ownerid, now, rng)?)
+}
+
+/// The hidden app with what is small. It carries a seller key and a time of its own until it is shown.
+fn begin(
+    tx: &mut Tx<'_>,
+    checked: &Checked,
+    replace: bool,
+    now: Time,
+    rng: &mut impl CryptoRng,
+) -> Result<(Owner, AppId), ImportError> {
+    may_import(tx, &checked.place, replace)?;
+    let owner = owner(tx, &checked.place, now, rng)?;
+    let secret = checked.secret.clone().unwrap_or_else(|| new_secret(rng));
+    let sellerkey = new_sellerkey(rng);
+    let new =
+        NewApp { name: &checked.place.name, secret: &secret, sellerkey: &sellerkey, created_at: now, ready: false };
+    let id = apps::insert(tx, owner.id, &new)?.ok_or(AppError::Taken)?;
+    apps::set_paused_at(tx, id, checked.paused_at)?;
+    for (name, value) in &checked.settings {
+        apps::set(tx, id, name, value)?;
+    }
+    for (name, level) in &checked.plans {
+        plans::insert(tx, id, name, level)?;
+    }
+    for variable in &checked.variables {
+        variable::set(tx, id, variable)?;
+    }
+    for network in &checked.allowed_networks {
+        apps::allow_network(tx, id, network)?;
+    }
+    Ok((owner, id))
+}
+
+/// Everything that may be long. Users come first, because licenses name them; what they hold comes last, because it
+/// names licenses.
+fn fill(
+    store: &Store,
+    app: AppId,
+    checked: &Arc<Checked>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ImportError> {
+    let total = checked.users.len() * 2 + checked.licenses.len() + checked.bans.len();
+    let mut written = 0;
+    let mut wrote = |rows: usize| {
+        written += rows;
+        progress(Progress::Writing(written, total));
+    };
+
+    for chunk in chunks(checked.bans.len()) {
+        let (rows, checked) = (chunk.len(), Arc::clone(checked));
+        store
+            .write(move |tx| checked.bans[chunk.clone()].iter().try_for_each(|b| bans::insert(tx, app, b).map(drop)))
+            .wait()?;
+        wrote(rows);
+    }
+
+    let mut user_ids = Vec::with_capacity(checked.users.len());
+    for chunk in chunks(checked.users.len()) {
+        let (rows, checked) = (chunk.len(), Arc::clone(checked));
+        let ids = store.write(move |tx| write_users(tx, app, &checked, chunk.clone())).wait()?;
+        user_ids.extend(ids);
+        wrote(rows);
+    }
+    let user_ids = Arc::new(user_ids);
+
+    let mut license_ids = Vec::with_capacity(checked.licenses.len());
+    for chunk in chunks(checked.licenses.len()) {
+        let (rows, checked, user_ids) = (chunk.len(), Arc::clone(checked), Arc::clone(&user_ids));
+        let ids = store.write(move |tx| write_licenses(tx, app, &checked, chunk.clone(), &user_ids)).wait()?;
+        license_ids.extend(ids);
+        wrote(rows);
+    }
+    let license_ids = Arc::new(license_ids);
+
+    for chunk in chunks(checked.users.len()) {
+        let (rows, checked) = (chunk.len(), Arc::clone(checked));
+        let (user_ids, license_ids) = (Arc::clone(&user_ids), Arc::clone(&license_ids));
+        store.write(move |tx| write_subscriptions(tx, &checked, chunk.clone(), &user_ids, &license_ids)).wait()?;
+        wrote(rows);
+    }
+    Ok(())
+}
+
+type Range = std::ops::Range<usize>;
+
+fn chunks(length: usize) -> impl Iterator<Item = Range> {
+    (0..length).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(length))
+}
+
+fn write_users(tx: &mut Tx<'_>, app: AppId, checked: &Checked, chunk: Range) -> Result<Vec<UserId>, ImportError> {
+    let mut ids = Vec::with_capacity(chunk.len());
+    for new in &checked.users[chunk] {
+        let id = users::insert(tx, app, &new.user)?.ok_or(ImportError::Gone)?;
+        for device in &new.devices {
+            devices::insert(tx, id, &device.hwid, device.bound_at)?;
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+fn write_licenses(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    checked: &Checked,
+    chunk: Range,
+    users: &[UserId],
+) -> Result<Vec<LicenseId>, ImportError> {
+    let mut ids = Vec::with_capacity(chunk.len());
+    for new in &checked.licenses[chunk] {
+        let mut license = new.license.clone();
+        license.used_by = new.user.map(|at| users[at]);
+        ids.push(licenses::insert(tx, app, &license)?.ok_or(ImportError::Gone)?);
+    }
+    Ok(ids)
+}
+
+fn write_subscriptions(
+    tx: &mut Tx<'_>,
+    checked: &Checked,
+    chunk: Range,
+    users: &[UserId],
+    licenses: &[LicenseId],
+) -> Result<(), store::Error> {
+    for at in chunk {
+        for new in &checked.users[at].subscriptions {
+            let mut subscription = new.subscription.clone();
+            subscription.license = new.license.map(|at| licenses[at]);
+            subscriptions::insert(tx, users[at], &subscription)?;
+        }
+    }
+    Ok(())
+}
+
+/// The swap: the old app goes out of sight, the new one takes its name, its seller key and its place.
+fn show(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    id: AppId,
+    checked: &Checked,
+    replace: bool,
+    rng: &mut impl CryptoRng,
+) -> Result<App, ImportError> {
+    may_import(tx, &checked.place, replace)?;
+    if let Some(old) = apps::find(tx, &owner.ownerid, &checked.place.name)? {
+        apps::hide(tx, old.id)?;
+        apps::set_identity(tx, old.id, &new_sellerkey(rng), old.created_at)?;
+    }
+    let sellerkey = checked.place.sellerkey.clone().unwrap_or_else(|| new_sellerkey(rng));
+    let named = apps::set_identity(tx, id, &sellerkey, checked.created_at)?;
+    if !named || !apps::set_ready(tx, id)? {
+        return Err(ImportError::Gone);
+    }
+    apps::find(tx, &owner.ownerid, &checked.place.name)?.ok_or(ImportError::Gone)
+}
+
+fn exists(app: &App) -> ImportError {
+    ImportError::Exists { owner: app.owner.to_string(), name: app.name.to_string() }
+}
+
+fn seller_key(app: &App) -> ImportError {
+    ImportError::SellerKey { owner: app.owner.to_string(), app: app.name.to_string() }
+}

@@ -1,0 +1,155 @@
+//! Documents that an operator might write, for property tests. Checks nothing.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Times that the store may hold.
+fn time() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(0), 1_500_000_000_i64..1_900_000_000, -1_000_i64..1_000]
+}
+
+/// Texts with everything that JSON, SQL and Unicode make interesting.
+fn text(most: usize) -> impl Strategy<Value = String> {
+    vec(prop_oneof![4 => proptest::char::range('a', 'z'), 1 => any::<char>()], 1..most).prop_map(move |chars| {
+        let mut text: String = chars.into_iter().filter(|c| *c != '\0').collect();
+        while text.len() > most {
+            text.pop();
+        }
+        text.insert(0, 'x');
+        text
+    })
+}
+
+/// Keys and names: no control characters, no blanks around them, folded unique by a number.
+fn word() -> impl Strategy<Value = String> {
+    text(20).prop_map(|t| t.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned())
+}
+
+fn unless_null(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    object
+}
+
+fn license() -> impl Strategy<Value = Value> {
+    let ban = prop_oneof![3 => Just((None, None)), 1 => of(text(40)).prop_map(|reason| (Some(true), reason))];
+    let duration = prop_oneof![Just(json!("lifetime")), (-5_i64..9_000_000).prop_map(|n| json!(n)), Just(Value::Null)];
+    let rest = (of(text(30)), of(text(30)), of(time()), of(time()), of(0..8_usize), ban);
+    (word(), of("[0-9]{1,3}"), duration, rest).prop_map(
+        |(key, level, duration, (note, created_by, created_at, used_at, used_by, (banned, ban_reason)))| {
+            unless_null(json!({
+                "key": key, "level": level, "duration": duration, "note": note, "created_by": created_by,
+                "created_at": created_at, "used_at": used_at, "used_by": used_by, "banned": banned,
+                "ban_reason": ban_reason,
+            }))
+        },
+    )
+}
+
+fn subscription() -> impl Strategy<Value = Value> {
+    (of(word()), of(of("[0-9]{1,3}")), of(0..8_usize), of(time()), of(time()), of(time())).prop_map(
+        |(plan, level, key, granted_at, expires_at, paused_at)| {
+            let mut subscription = unless_null(json!({
+                "plan": plan.unwrap_or_else(|| "default".to_owned()), "key": key, "granted_at": granted_at,
+                "expires_at": expires_at, "paused_at": paused_at,
+            }));
+            if let Some(level) = level {
+                subscription["level"] = json!(level);
+            }
+            subscription
+        },
+    )
+}
+
+fn user() -> impl Strategy<Value = Value> {
+    const ARGON2: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$OSRpLiGKbL70weoFqViY2g$YD75o5g/XKGECN5deEB4VmqKpAsqUF45+H7mr3krn8o";
+    const BCRYPT: &str = "$2y$10$j7CSt7D7H2I3pY16G3TisudfUIQVujTkDU86L9FHeM4f0FOJ194f.";
+    let credential = prop_oneof![
+        Just(json!({ "password_hash": ARGON2 })),
+        Just(json!({ "password_hash": BCRYPT })),
+        Just(json!({ "login": "license" })),
+        Just(json!({ "login": "claimable" })),
+        Just(json!({ "login": "locked" })),
+        Just(json!({})),
+    ];
+    let ip = of(prop_oneof![Just("192.0.2.1"), Just("2001:db8::7")]);
+    let devices = btree_map(word(), of(time()), 0..4);
+    let rest = (of(time()), of(time()), of(text(40)), devices, vec(subscription(), 0..4));
+    (word(), credential, of(word()), ip, rest).prop_map(
+        |(name, credential, email, ip, (created_at, last_login_at, ban_reason, devices, subscriptions))| {
+            let devices: Vec<_> =
+                devices.into_iter().map(|(hwid, at)| unless_null(json!({ "hwid": hwid, "bound_at": at }))).collect();
+            let mut user = unless_null(json!({
+                "name": name, "email": email, "ip": ip, "created_at": created_at, "last_login_at": last_login_at,
+                "ban_reason": ban_reason, "devices": devices, "subscriptions": subscriptions,
+            }));
+            let fields = credential.as_object().expect("an object").clone();
+            user.as_object_mut().expect("an object").extend(fields);
+            user
+        },
+    )
+}
+
+/// A whole document.
+pub(crate) fn app() -> impl Strategy<Value = Value> {
+    let settings = (of(text(90)), of(any::<bool>()), of(1..604_800_i64), of(any::<bool>())).prop_map(
+        |(message, hwid_check, session, paused)| {
+            let message = message.filter(|m| m.len() <= 99);
+            unless_null(json!({
+                "keynotfound": message, "hwidcheck": hwid_check, "session": session, "paused": paused,
+            }))
+        },
+    );
+    let plans = of(btree_map(word(), "[0-9]{1,3}", 0..4).prop_map(|plans| {
+        plans.into_iter().map(|(name, level)| json!({ "name": name, "level": level })).collect::<Vec<_>>()
+    }));
+    let variables = btree_map(word(), (text(60), any::<bool>()), 0..4).prop_map(|variables| {
+        let entry =
+            |(name, (value, authenticated))| json!({ "name": name, "value": value, "authenticated": authenticated });
+        variables.into_iter().map(entry).collect::<Vec<_>>()
+    });
+    let bans = (btree_map(word(), of(text(20)), 0..3), btree_map(any::<std::net::IpAddr>(), 8_u8..=32, 0..3));
+    let bans = bans.prop_map(|(hwids, networks)| {
+        let hwids = hwids.into_iter().map(|(hwid, note)| unless_null(json!({ "hwid": hwid, "note": note })));
+        let networks = networks.into_iter().map(|(ip, bits)| json!({ "network": format!("{ip}/{bits}") }));
+        let mut all: Vec<Value> = hwids.chain(networks).collect();
+        // Two addresses may be of one network.
+        let mut seen = std::collections::HashSet::new();
+        all.retain(|ban| {
+            let network = ban["network"].as_str().map(|n| n.parse::<ipnet::IpNet>().expect("a network").trunc());
+            network.is_none_or(|network| seen.insert(network))
+        });
+        all
+    });
+    (settings, plans, variables, bans, vec(license(), 0..8), vec(user(), 0..8), of(time())).prop_map(
+        |(settings, plans, variables, bans, mut licenses, mut users, created_at)| {
+            for (i, user) in users.iter_mut().enumerate() {
+                user["name"] = json!(format!("{}{i}", user["name"].as_str().expect("a name")));
+            }
+            for (i, license) in licenses.iter_mut().enumerate() {
+                license["key"] = json!(format!("{}{i}", license["key"].as_str().expect("a key")));
+                // From a number to the user's name, written otherwise.
+                if let Some(at) = license["used_by"].as_u64() {
+                    let user =
+                        users.get(at as usize).map(|user| user["name"].as_str().expect("a name").to_ascii_uppercase());
+                    license["used_by"] = json!(user);
+                }
+            }
+            for user in &mut users {
+                for subscription in user["subscriptions"].as_array_mut().expect("a list") {
+                    let license = subscription["key"].as_u64().and_then(|at| licenses.get(at as usize));
+                    let used = license.filter(|l| l["used_at"].is_i64() || l["used_by"].is_string());
+                    subscription["key"] = used.map_or(Value::Null, |license| license["key"].clone());
+                }
+            }
+            unless_null(json!({
+                "name": "demo", "created_at": created_at, "settings": settings, "plans": plans, "variables": variables,
+                "bans": bans, "licenses": licenses, "users": users,
+            }))
+        },
+    )
+}

@@ -1,0 +1,148 @@
+//! What does not fit a document is told with its place, and before anything is written.
+
+use keystead::domain::document::check::{Overrides, check};
+use keystead::domain::document::parse;
+use serde_json::json;
+
+use super::{NOW, keystead};
+
+/// What is said about a document: the places and texts, one a line.
+pub(crate) fn problems(text: &str) -> String {
+    let document = match parse(text.as_bytes()) {
+        Ok(document) => document,
+        Err(problem) => return problem.to_string(),
+    };
+    match check(document, &Overrides::default(), NOW) {
+        Ok(_) => "fits".to_owned(),
+        Err(all) => all.told().iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_told_with_its_place() {
+    let long = "x".repeat(71);
+    for (rest, path, says) in [
+        (r#""nmae": 1"#, "nmae", "unknown field `nmae`, expected one of"),
+        (r#""format": "zip""#, "format", "no document of an app"),
+        (r#""version": 2"#, "version", "newer Keystead"),
+        (r#""version": 0"#, "version", "no such version"),
+        (r#""owner": {"name": " a"}"#, "owner.name", "1 to 70 bytes"),
+        (r#""owner": {"ownerid": "short"}"#, "owner.ownerid", "ten letters or digits"),
+        (r#""secret": "ABC""#, "secret", "64 lower-case hex"),
+        (r#""sellerkey": "ABC""#, "sellerkey", "32 lower-case hex"),
+        (r#""created_at": 1735689600000"#, "created_at", "another unit"),
+        (r#""created_at": "today""#, "created_at", "a whole number of seconds since 1970 UTC"),
+        (r#""created_at": 1.5"#, "created_at", "a whole number of seconds"),
+        (r#""paused_at": 5, "settings": {"paused": 0}"#, "paused_at", "settings.paused is 0"),
+        (r#""settings": {"seession": 1}"#, "settings.seession", "no setting"),
+        (r#""settings": {"session": 0}"#, "settings.session", "from 1 to 604800"),
+        (r#""settings": {"session": []}"#, "settings.session", "a text, a whole number, true or false"),
+        (r#""settings": {"ver": "1", "ver": "2"}"#, "settings", "twice"),
+        (r#""plans": ["a", "a"]"#, "plans[1].name", "same as plans[0].name"),
+        (r#""plans": [{"name": "a", "level": "1234567890123"}]"#, "plans[0].level", "1 to 12 bytes"),
+        (r#""plans": [{"level": 1}]"#, "plans[0].name", "1 to 70 bytes"),
+        (r#""variables": [{"name": "a"}]"#, "variables[0]", "missing field `value`"),
+        (r#""variables": [{"name": " a", "value": "b"}]"#, "variables[0].name", "1 to 49 bytes"),
+        (r#""variables": [{"name": "a", "value": ""}]"#, "variables[0].value", "1 to 1000 bytes"),
+        (
+            r#""variables": [{"name":"a","value":"b"},{"name":"a","value":"c"}]"#,
+            "variables[1].name",
+            "variables[0].name",
+        ),
+        (r#""bans": [{}]"#, "bans[0]", "exactly one of hwid, ip and network"),
+        (r#""bans": [{"ip": "10.0.0.0/8"}]"#, "bans[0].ip", "takes one address"),
+        (r#""bans": [{"network": "ten"}]"#, "bans[0].network", "takes an address, or a network"),
+        (r#""bans": [{"hwid": ""}]"#, "bans[0].hwid", "1 to 2000 bytes"),
+        (r#""bans": [{"ip": "10.0.0.1"}, {"network": "::ffff:10.0.0.1"}]"#, "bans[1]", "same as bans[0]"),
+        (r#""allowed_networks": ["10.0.0.0/8", "10.1.0.0/8"]"#, "allowed_networks[1]", "allowed_networks[0]"),
+        (r#""allowed_networks": [7]"#, "allowed_networks[0]", "takes a string"),
+        (r#""licenses": [7]"#, "licenses[0]", "an object, or a text for the short form"),
+        (r#""licenses": [{"kee": "K"}]"#, "licenses[0].kee", "unknown field `kee`"),
+        (r#""licenses": ["K", "k"]"#, "licenses[1].key", "same as licenses[0].key"),
+        (r#""licenses": [""]"#, "licenses[0].key", "1 to 70 bytes"),
+        (r#""licenses": [" K"]"#, "licenses[0].key", "no blanks"),
+        (r#""licenses": [{"key":"K","level":" "}]"#, "licenses[0].level", "1 to 12 bytes"),
+        (r#""licenses": [{"key":"K","level":true}]"#, "licenses[0].level", "a level"),
+        (r#""licenses": [{"key":"K","duration":"soon"}]"#, "licenses[0].duration", "30d"),
+        (r#""licenses": [{"key":"K","duration":99999999999}]"#, "licenses[0].duration", "1,000 years"),
+        (r#""licenses": [{"key":"K","used_by":"nobody"}]"#, "licenses[0].used_by", "names a user"),
+        (r#""licenses": [{"key":"K","status":"Usd"}]"#, "licenses[0].status", "Not Used, Used or Banned"),
+        (r#""licenses": [{"key":"K","status":"Not Used","used_at":1}]"#, "licenses[0].status", "contradicts"),
+        (r#""licenses": [{"key":"K","status":"Used","banned":true}]"#, "licenses[0].status", "contradicts"),
+        (r#""licenses": [{"key":"K","status":"Banned","banned":false}]"#, "licenses[0].status", "contradicts"),
+        (r#""licenses": [{"key":"K","banned":false,"ban_reason":"x"}]"#, "licenses[0].ban_reason", "banned is false"),
+        (r#""users": ["mia"]"#, "users[0]", "takes an object"),
+        (r#""users": [{"name":"a"},{"name":"A"}]"#, "users[1].name", "same as users[0].name"),
+        (r#""users": [{"name":""}]"#, "users[0].name", "1 to 70 bytes"),
+        (r#""users": [{"name":"a","password":7}]"#, "users[0].password", "takes a string"),
+        (r#""users": [{"name":"a","password":""}]"#, "users[0].password", "1 to 1024 bytes"),
+        (r#""users": [{"name":"a","password_hash":"hunter2"}]"#, "users[0].password_hash", "bcrypt"),
+        (r#""users": [{"name":"a","login":"open"}]"#, "users[0].login", "license, claimable or locked"),
+        (r#""users": [{"name":"a","login":"locked","password":"b"}]"#, "users[0]", "only one of password"),
+        (r#""users": [{"name":"a","email":"b","email_sha1":"c"}]"#, "users[0]", "only one of email"),
+        (r#""users": [{"name":"a","email_sha1":"c"}]"#, "users[0].email_sha1", "SHA-1"),
+        (r#""users": [{"name":"a","ip":"here"}]"#, "users[0].ip", "IPv4 or IPv6"),
+        (r#""users": [{"name":"a","devices":["D","D"]}]"#, "users[0].devices[1].hwid", "users[0].devices[0].hwid"),
+        (r#""users": [{"name":"a","devices":[""]}]"#, "users[0].devices[0].hwid", "1 to 2000 bytes"),
+        (r#""users": [{"name":"a","subscriptions":[{"plan":""}]}]"#, "users[0].subscriptions[0].plan", "1 to 70 bytes"),
+        (r#""plans": [], "users": [{"name":"a","subscriptions":[{}]}]"#, "users[0].subscriptions[0].plan", "missing"),
+        (
+            r#""plans": ["a","b"], "users": [{"name":"a","subscriptions":[{}]}]"#,
+            "users[0].subscriptions[0].plan",
+            "missing",
+        ),
+        (r#""users": [{"name":"a","subscriptions":[{"key":"K"}]}]"#, "users[0].subscriptions[0].key", "does not have"),
+        (
+            r#""licenses": ["K"], "users": [{"name":"a","subscriptions":[{"key":"K"}]}]"#,
+            "users[0].subscriptions[0].key",
+            "not used; give licenses[0] a used_by",
+        ),
+        (
+            r#""users": [{"name":"a","subscriptions":[{"expires_at":1,"timeleft":1}]}]"#,
+            "users[0].subscriptions[0].expires_in",
+            "the place of expires_at",
+        ),
+    ] {
+        let said = problems(&format!("{{\"name\": \"demo\", {rest}}}"));
+        let (at, text) = said.split_once(": ").unwrap_or((&said, ""));
+        assert_eq!(at, path, "{rest}: {said}");
+        assert!(text.contains(says), "{rest}: {said}");
+        assert!(!said.contains('\n'), "one problem only: {said}");
+    }
+    for (text, says) in [
+        ("", "document: takes one JSON object"),
+        ("[]", "document: takes one JSON object"),
+        ("{", "document: EOF"),
+        ("{} {}", "document: one JSON object, and nothing after it"),
+        ("{}", "name: is missing"),
+        (r#"{"name": "0"}"#, "name: an app's name"),
+        (r#"{"name": "a", "name": "b"}"#, "duplicate field `name`"),
+        (&format!(r#"{{"name": "{long}"}}"#), "name: an app's name"),
+    ] {
+        let said = problems(text);
+        assert!(said.contains(says), "{text}: {said}");
+    }
+    assert_eq!(problems("\u{feff}{\"name\": \"demo\"}"), "fits", "a byte order mark is no problem");
+}
+
+#[test]
+fn secrets_are_not_quoted_in_problems() {
+    let said = problems(r#"{"name": "d", "users": [{"name": "a", "password": 31415926}]}"#);
+    assert!(!said.contains("31415926"), "{said}");
+    let said = problems(r#"{"name": "d", "users": [{"name": "a", "subscriptions": "hunter2, expected nothing"}]}"#);
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn all_problems_are_told_and_nothing_is_written() {
+    let licenses: Vec<_> = (0..50).map(|_| json!({ "key": "", "level": "" })).collect();
+    let text = json!({ "name": "demo", "licenses": licenses }).to_string();
+    let Err(found) = check(parse(text.as_bytes()).expect("shape"), &Overrides::default(), NOW) else { panic!() };
+    assert_eq!(found.told().len(), 20);
+    assert!(found.to_string().ends_with("and 80 more"), "{found}");
+
+    let dir = tempfile::tempdir().expect("folder");
+    let out = keystead(&dir.path().join("k.db"), &["import", "-"], Some(&text));
+    assert_eq!(out.status.code(), Some(1));
+    assert!(!dir.path().join("k.db").exists(), "a bad document makes no database");
+}
