@@ -266,21 +266,26 @@ impl Connection {
         self.exec(sql, &[]).map(|_| ())
     }
 
-    /// What SQLite finds wrong with the file, and rows that point to nothing.
+    /// What SQLite finds wrong with the file, and rows that point to nothing. A file that is too damaged to answer
+    /// that is a finding, too.
     pub(super) fn integrity(&mut self) -> Result<Vec<String>> {
         let mut found = Vec::new();
-        self.each("PRAGMA integrity_check(100)", &[], |row| {
+        let asked = self.each("PRAGMA integrity_check(100)", &[], |row| {
             let line = row.text(0)?;
             if line != "ok" {
                 found.push(line);
             }
             Ok(true)
-        })?;
-        self.each("PRAGMA foreign_key_check", &[], |row| {
+        });
+        finding(asked, &mut found)?;
+        let mut dangling = Vec::new();
+        let asked = self.each("PRAGMA foreign_key_check", &[], |row| {
             let at = row.opt_int(1)?.map_or("?".to_owned(), |id| id.to_string());
-            found.push(format!("table {}: row {at} points to nothing in {}", row.text(0)?, row.text(2)?));
+            dangling.push(format!("table {}: row {at} points to nothing in {}", row.text(0)?, row.text(2)?));
             Ok(true)
-        })?;
+        });
+        found.append(&mut dangling);
+        finding(asked, &mut found)?;
         Ok(found)
     }
 
@@ -300,6 +305,19 @@ impl ToSql for Value<'_> {
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }))
+    }
+}
+
+/// That the file cannot be read is among the problems found with it.
+fn finding(asked: Result<()>, found: &mut Vec<String>) -> Result<()> {
+    match asked {
+        Err(Error::Unavailable(text)) => {
+            if !found.contains(&text) {
+                found.push(text);
+            }
+            Ok(())
+        }
+        other => other,
     }
 }
 

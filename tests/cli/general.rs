@@ -90,6 +90,19 @@ fn check_says_whether_the_file_is_sound() {
 }
 
 #[test]
+fn check_tells_of_damage() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["license", "create", "--count", "5000"]);
+    let mut bytes = std::fs::read(keystead.database()).expect("reads");
+    let middle = bytes.len() / 8192 * 4096;
+    bytes[middle..middle + 3 * 4096].fill(0x5a);
+    std::fs::write(keystead.path("damaged.db"), bytes).expect("writes");
+    let ran = keystead.run(&["check", "--database", "damaged.db"]);
+    assert_eq!(ran.code, 7, "{}{}", ran.out, ran.err);
+    assert!(!ran.out.is_empty() && ran.err.contains("go back to a backup"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn a_missing_or_foreign_database_is_code_4() {
     let keystead = Keystead::new();
     for command in [
