@@ -30,7 +30,7 @@ use super::check::{Checked, Place};
 const CHUNK: usize = 1_000;
 
 /// The owner that is made when there is none, and the document names none.
-const NO_NAME: &str = "owner";
+const NO_NAME: &str = owner::DEFAULT_NAME;
 
 /// Why a document was not imported.
 #[derive(Debug, thiserror::Error)]
