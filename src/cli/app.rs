@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use crate::domain::document::import::remove_hidden;
 use crate::domain::{app, owner};
 use crate::model::app::App;
 use crate::model::settings::{Setting, Settings};
-use crate::store::{Tx, apps};
+use crate::store::lock::{self, ImportLock, LockError};
+use crate::store::{Store, Tx, apps};
 
 use super::{
-    Db, Exit, Global, allow, input, note, now, print_json, print_line, print_lines, print_table, print_time, say,
+    Code, Db, Exit, Global, allow, input, note, now, print_json, print_line, print_lines, print_table, print_time, say,
     setting,
 };
 
@@ -238,9 +240,6 @@ pub(super) fn fresh(tx: &mut Tx<'_>, app: &App) -> Result<App, Exit> {
     apps::find(tx, &app.ownerid, &app.name)?.ok_or_else(|| Exit::failure("the app was deleted meanwhile"))
 }
 
-/// How many rows one step of a deletion takes: a step is one short write, so that a running server keeps answering.
-const DELETE_STEP: i64 = 2_000;
-
 fn delete(global: &Global, named: &Named, yes: bool) -> Result<(), Exit> {
     let mut db = Db::existing(global)?;
     let app = db.app(named.name())?;
@@ -253,19 +252,26 @@ fn delete(global: &Global, named: &Named, yes: bool) -> Result<(), Exit> {
     if !hidden {
         return Err(Exit::failure("the app was deleted meanwhile"));
     }
-    // Clients do not see it any more; the rest is tidying up.
-    let mut told = Instant::now();
-    let mut steps = 0;
-    while !db.write(move |tx| apps::delete_step(tx, id, DELETE_STEP))? {
-        steps += 1;
-        if told.elapsed() > Duration::from_secs(1) {
-            note(&format!("deleting {}: about {} rows so far", app.name, steps * DELETE_STEP));
-            told = Instant::now();
-        }
+    // Clients do not see it any more; the rest is tidying up, of this app and of what earlier interruptions left.
+    match lock::hold_import(db.path()) {
+        Ok(alone) => tidy_up(db.writing(), &alone, &app.name)?,
+        Err(LockError::Held(_)) => note("an import is running: the next import or deletion removes the app's rows"),
+        Err(error @ LockError::File { .. }) => return Err(Exit::new(Code::Database, error.to_string())),
     }
     let document = json!({ "deleted": &*app.name, "licenses": counts.licenses, "users": counts.users });
     let sentence = format!("deleted {} with {} licenses and {} users", app.name, counts.licenses, counts.users);
     say(global, &document, &sentence)
+}
+
+fn tidy_up(store: &Store, alone: &ImportLock, name: &str) -> Result<(), Exit> {
+    let mut told = Instant::now();
+    remove_hidden(store, alone, &mut |_| {
+        if told.elapsed() > Duration::from_secs(1) {
+            note(&format!("removing the rows of {name}"));
+            told = Instant::now();
+        }
+    })?;
+    Ok(())
 }
 
 fn ask(app: &Arc<App>, counts: &apps::Counts) -> Result<(), Exit> {

@@ -24,7 +24,7 @@ const INSERT: &str = "INSERT INTO apps (owner_id, name, secret, sellerkey, creat
 const SET_READY: &str = "UPDATE apps SET ready = 1 WHERE id = $1 AND ready = 0 AND NOT EXISTS \
                          (SELECT 1 FROM apps b WHERE b.owner_id = apps.owner_id AND b.name = apps.name AND b.ready = 1)";
 const SET_HIDDEN: &str = "UPDATE apps SET ready = 0 WHERE id = $1 AND ready = 1";
-const HIDDEN: &str = "SELECT id FROM apps WHERE ready = 0 AND created_at < $1 ORDER BY id";
+const HIDDEN: &str = "SELECT id FROM apps WHERE ready = 0 ORDER BY id";
 const SET_IDENTITY: &str = "UPDATE apps SET sellerkey = $2, created_at = $3 WHERE id = $1 AND NOT EXISTS \
                             (SELECT 1 FROM apps b WHERE b.sellerkey = $2 AND b.id <> apps.id)";
 const BY_SELLERKEY: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
@@ -129,9 +129,9 @@ pub fn hide(tx: &mut Tx<'_>, app: AppId) -> Result<bool> {
     tx.exec(SET_HIDDEN, &[app.0.into()]).map(|n| n == 1)
 }
 
-/// Hidden apps created before `before`: what interrupted imports and deletions left.
-pub fn hidden(tx: &mut Tx<'_>, before: Time) -> Result<Vec<AppId>> {
-    tx.rows(HIDDEN, &[before.0.into()], |row| row.int(0).map(AppId))
+/// Hidden apps: what an import is filling, or what interrupted imports and deletions left.
+pub fn hidden(tx: &mut Tx<'_>) -> Result<Vec<AppId>> {
+    tx.rows(HIDDEN, &[], |row| row.int(0).map(AppId))
 }
 
 /// Gives an app its seller key and its time of creation: an import fills its app under others, so that the app it

@@ -215,7 +215,7 @@ pub fn remove_hidden(
     _alone: &ImportLock,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), store::Error> {
-    for id in store.read(|tx| apps::hidden(tx, Time(i64::MAX))).wait()? {
+    for id in store.read(apps::hidden).wait()? {
         while !store.write(move |tx| apps::delete_step(tx, id, CHUNK as i64)).wait()? {
             progress(Progress::Removing);
         }
