@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub const V1_2: &str = "/api/1.2/";
 pub const V1_1: &str = "/api/1.1/";
 
+/// A name that goes wrong wherever somebody forgets to escape it.
+const APP: &str = "Acme's \"Tools\" \\ 100% & <é>";
+
 /// How long each license lasts, in seconds.
 pub const DAY: i64 = 86_400;
 
@@ -51,7 +54,7 @@ impl Shop {
             .write(|tx| -> Result<App, store::Error> {
                 let rng = &mut rand::rng();
                 let owner = owner::create(tx, "acme", Some("AbCdEfGh12"), now(), rng).unwrap();
-                let app = app::create(tx, &owner, "demo", &app::Credentials::default(), now(), rng).unwrap();
+                let app = app::create(tx, &owner, APP, &app::Credentials::default(), now(), rng).unwrap();
                 plan::create(tx, app.id, PLANS[1], "1").unwrap();
                 Ok(app)
             })
