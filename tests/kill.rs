@@ -16,7 +16,7 @@ use keystead::domain::{Stop, license};
 use keystead::model::ids::UserId;
 use keystead::model::license::{License, LicenseState};
 use keystead::model::user::Credential;
-use keystead::store::{sessions, subscriptions, users};
+use keystead::store::{Options, Store, sessions, subscriptions, users, verify};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use torture::{Call, Client, DAY, Held, PLANS, Server, Shop, held, init};
@@ -223,12 +223,36 @@ fn check_all(shop: &Shop, days: &[usize], made: usize) {
     shop.assert_sound();
 }
 
-#[test]
-fn what_was_acknowledged_stands_whenever_the_server_is_killed() {
+/// The seed of this run's instants, and how to have them again.
+fn instants() -> StdRng {
     let seed = std::env::var("TORTURE_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a number"));
     println!("TORTURE_SEED={seed} runs this again");
-    let mut instants = StdRng::seed_from_u64(seed);
+    StdRng::seed_from_u64(seed)
+}
 
+/// Also while it makes its database, where nothing is acknowledged yet.
+#[test]
+fn a_server_killed_while_it_starts_leaves_a_file_for_the_next_one() {
+    let mut instants = instants();
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..10 {
+        let path = folder.path().join(format!("{number}.db"));
+        let flags = ["--listen", "127.0.0.1:0"];
+        for _ in 0..3 {
+            let mut child = Server::spawn(&path, &flags);
+            thread::sleep(Duration::from_micros(instants.random_range(0..30_000)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        Server::start(&path, &flags).unwrap_or_else(|(status, log)| panic!("{status}: {log}")).stop();
+        let store = Store::open(&Options::small(&path)).unwrap();
+        assert_eq!(store.read(verify::problems).wait().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_was_acknowledged_stands_whenever_the_server_is_killed() {
+    let mut instants = instants();
     let shop = Shop::open();
     let upgraders: Vec<_> = (0..CLIENTS).filter(|client| Kind::of(*client) == Kind::Upgrade).collect();
     for client in &upgraders {

@@ -208,14 +208,7 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it listens. `Err`: it ended before, with this log.
     pub fn start(database: &Path, flags: &[&str]) -> Result<Server, (ExitStatus, String)> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
-        // A setting of the developer's own shell must not decide a test.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
-            command.env_remove(name);
-        }
-        command.arg("serve").args(flags).arg("--database").arg(database);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut child = Server::spawn(database, flags);
         let stderr = child.stderr.take().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (tell, told) = mpsc::channel();
@@ -243,6 +236,17 @@ impl Server {
                 Err((status, server.log()))
             }
         }
+    }
+
+    /// Only starts it.
+    pub fn spawn(database: &Path, flags: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+        // A setting of the developer's own shell must not decide a test.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
+            command.env_remove(name);
+        }
+        command.arg("serve").args(flags).arg("--database").arg(database);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts")
     }
 
     pub fn pid(&self) -> u32 {
