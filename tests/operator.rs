@@ -29,7 +29,8 @@ mod operator {
     /// How long a command waits after its commit (src/cli/mod.rs); no longer.
     const NOTICE: Duration = Duration::from_millis(120);
 
-    fn noticed() {
+    /// For who has just committed something.
+    pub fn noticed() {
         std::thread::sleep(NOTICE);
     }
 
@@ -314,6 +315,53 @@ fn another_process_that_writes_for_long_delays_answers_and_fails_none() {
             client.join().unwrap().assert_success();
         }
     });
+    shop.assert_sound();
+    server.stop();
+}
+
+/// Somebody imports in many steps, somebody else bans: between two steps the ban gets its turn, the server does not.
+#[test]
+fn a_change_is_seen_while_the_server_waits_for_the_write_lock() {
+    let shop = Shop::open();
+    shop.add_keys(&["MIA".to_owned(), "LEO".to_owned()]);
+    let server = shop.serve(&[]);
+    let mut mia = Customer::arrive(&shop, &server);
+    mia.license("MIA").assert_success();
+    mia.check().assert_success();
+    let mut leo = Customer::arrive(&shop, &server);
+    let other = shop.store();
+
+    thread::scope(|scope| {
+        let hold = |work: fn(&mut store::Tx<'_>, &keystead::model::app::App)| {
+            let (release, released) = mpsc::channel::<()>();
+            let (tell, held) = mpsc::channel();
+            let app = shop.app.clone();
+            let asked = other.write(move |tx| -> Result<(), store::Error> {
+                let _ = tell.send(());
+                let _ = released.recv();
+                work(tx, &app);
+                Ok(())
+            });
+            held.recv().unwrap();
+            (release, asked)
+        };
+        let (release, banning) = hold(|tx, app| {
+            let mia = keystead::domain::user::find(tx, app, Some("MIA")).unwrap();
+            keystead::domain::user::ban_user(tx, mia.id, None).unwrap();
+        });
+        let waiting = scope.spawn(|| leo.license("LEO"));
+        // Long enough for the server to be waiting for its turn.
+        thread::sleep(Duration::from_millis(300));
+        drop(release);
+        banning.wait().unwrap();
+        let (release, holding) = hold(|_, _| {});
+        operator::noticed();
+        mia.check().assert_refused("Session is not validated.", "SESSION_NOT_VALIDATED");
+        drop(release);
+        holding.wait().unwrap();
+        waiting.join().unwrap().assert_success();
+    });
+    other.close();
     shop.assert_sound();
     server.stop();
 }

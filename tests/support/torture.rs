@@ -303,12 +303,18 @@ impl Drop for Server {
 }
 
 /// What came back.
-#[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub signature: Option<String>,
     pub body: Vec<u8>,
     pub json: Value,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Answer { status, signature, body, .. } = self;
+        write!(f, "{status} {signature:?} {}", String::from_utf8_lossy(body))
+    }
 }
 
 impl Answer {
