@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -20,7 +20,8 @@ use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, schema};
 /// The most calls that one commit carries. More would only make the first of them wait longer.
 const MAX_GROUP: usize = 256;
 
-/// How often an idle writer looks whether another process has written. The promise is 100 ms.
+/// How often a writer that is idle, or waits for its turn, looks whether another process has written. The promise is
+/// 100 ms.
 const WATCH: Duration = Duration::from_millis(50);
 
 /// Statements kept ready on each connection; there are fewer in the whole project.
@@ -54,8 +55,10 @@ impl Sqlite {
         let mut connection = settings.open_writer()?;
         schema::prepare(&mut connection.db, &options.path)?;
         let data_version = connection.data_version()?;
+        // From here on `begin` counts the time, and looks around between two waits.
+        connection.db.busy_timeout(options.busy_timeout.min(WATCH)).map_err(error)?;
         let (writes, queue) = bounded(options.writer_queue.max(1));
-        let writer = Writer { connection, queue, cache, data_version };
+        let writer = Writer { connection, queue, cache, data_version, busy_timeout: options.busy_timeout };
         let writer = spawn("store-writer", move || writer.run())?;
 
         let pool = r2d2::Pool::builder()
@@ -369,6 +372,7 @@ struct Writer {
     queue: Receiver<Message<Box<dyn WriteJob>>>,
     cache: Arc<Cache>,
     data_version: i64,
+    busy_timeout: Duration,
 }
 
 /// A call that has run in the open transaction.
@@ -417,10 +421,22 @@ impl Writer {
         }
     }
 
+    /// Takes the write lock. While another process has it, others may have had it before: what they changed must not be
+    /// answered from memory only because we wait.
+    fn begin(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            match self.connection.control("BEGIN IMMEDIATE") {
+                Err(Error::Locked) if began.elapsed() < self.busy_timeout => self.watch(),
+                done => return done,
+            }
+        }
+    }
+
     /// Runs a group until it is committed or every call of it has been answered.
     fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) {
         while !group.is_empty() {
-            if let Err(e) = self.connection.control("BEGIN IMMEDIATE") {
+            if let Err(e) = self.begin() {
                 group.into_iter().for_each(|job| job.fail(e.clone()));
                 return;
             }
