@@ -198,3 +198,17 @@ fn a_refused_init_opens_no_session() {
     let open = server.db.write(move |tx| keystead::store::sessions::live_of_app(tx, app, now(), 10).unwrap());
     assert!(open.is_empty());
 }
+
+#[test]
+fn what_init_refuses_stops_no_session_that_is_open() {
+    let db = Fixture::new();
+    db.user("mia");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(session.call("login", &[("username", "mia"), ("pass", "secret")]).success());
+    for (name, value) in [("enabled", "0"), ("ver", "2.0"), ("hashcheck", "1"), ("forceEncryption", "1"), ("paused", "1")] {
+        server.change(|db| db.setting(name, value));
+        assert!(!server.call("init", &[("ver", "1.0")]).success(), "{name}");
+        assert!(session.is_validated(), "{name}");
+    }
+}
