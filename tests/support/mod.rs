@@ -1,108 +1,102 @@
-//! What the black-box tests share: the program itself, in a folder of its own. Asserts nothing but that it ran.
+//! What black-box tests share: a database made by hand (`fixture.rs`), the real server on it, a client that counts
+//! every byte (`client.rs`); and the program's commands (`program.rs`). Knows how to ask and to compare; what the right
+//! answer is, the tests say.
+//!
+//! ```ignore
+//! let db = Fixture::new();                     // owner, app "demo" with a known secret, app "other"
+//! db.license("KEY-1");
+//! let server = db.serve(&[]);                  // `keystead serve` on port 0; killed when dropped
+//! let session = server.init();                 // init with an enckey; every answer's signature is verified
+//! let reply = session.call("license", &[("key", "KEY-1")]);
+//! assert_eq!(reply.message(), "Logged in!");
+//! server.change(|db| db.setting("paused", "1"));   // as another process does it; the next request sees it
+//! ```
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part of this one")]
 
-#![allow(dead_code, reason = "each test file uses its part")]
+mod client;
+mod fixture;
+mod program;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use serde_json::Value;
+pub use client::{Reply, Seal, Session, exchange, hmac_hex, post_bytes};
+pub use fixture::{Fixture, OTHER_SECRET, OWNER, OWNERID, SECRET, now, password_hash};
+pub(crate) use program::{Keystead, Ran};
 
-/// The program with a folder of its own, in which its database is.
-pub(crate) struct Keystead {
-    dir: tempfile::TempDir,
+/// How long a server may take to start, and an answer to come. Not a measure of anything: only a test that would
+/// hang for ever meets it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. Dropping it kills it.
+pub struct Server {
+    /// Its database, which can be changed while it runs; see [`Server::change`].
+    pub db: Fixture,
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    log: Option<JoinHandle<Vec<String>>>,
 }
 
-/// What one run of the program did.
-pub(crate) struct Ran {
-    /// Its exit code.
-    pub(crate) code: i32,
-    /// What it printed.
-    pub(crate) out: String,
-    /// What it told people beside that.
-    pub(crate) err: String,
-}
-
-impl Keystead {
-    /// An empty folder.
-    pub(crate) fn new() -> Keystead {
-        Keystead { dir: tempfile::tempdir().expect("a folder") }
-    }
-
-    /// A folder with a database that has the app `demo`.
-    pub(crate) fn with_app() -> Keystead {
-        let keystead = Keystead::new();
-        keystead.ok(&["app", "create", "demo"]);
-        keystead
-    }
-
-    /// A path in the folder.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The database.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.path("keystead.db")
-    }
-
-    /// The program, to be started by the test; nothing of the tester's environment reaches it.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = program(self.dir.path());
-        command.args(arguments);
-        command
-    }
-
-    /// Runs it to its end.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with(arguments, "")
-    }
-
-    /// Runs it to its end with this on stdin.
-    pub(crate) fn run_with(&self, arguments: &[&str], stdin: &str) -> Ran {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("starts");
-        // A program that did not read its stdin is no fault of the test.
-        let _ = child.stdin.take().expect("stdin").write_all(stdin.as_bytes());
-        let output = child.wait_with_output().expect("ends");
-        Ran {
-            code: output.status.code().expect("no signal"),
-            out: String::from_utf8(output.stdout).expect("UTF-8"),
-            err: String::from_utf8(output.stderr).expect("UTF-8"),
+impl Server {
+    /// Starts `keystead serve` on this database with these flags more.
+    pub fn start(db: Fixture, flags: &[&str]) -> Server {
+        let mut command = program::program(db.folder());
+        command.arg("serve").arg("--database").arg(db.path()).args(["--listen", "127.0.0.1:0"]).args(flags);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (found, listening) = mpsc::channel();
+        let log = std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            for line in stderr.lines().map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("listening on http://") {
+                    let _ = found.send(address.parse().expect("an address"));
+                }
+                lines.push(line);
+            }
+            lines
+        });
+        match listening.recv_timeout(PATIENCE) {
+            Ok(address) => Server { db, address, child, log: Some(log) },
+            Err(_) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("the server did not start: {:?}", log.join());
+            }
         }
     }
 
-    /// Runs it; it must go well. What it printed.
-    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
-        let ran = self.run(arguments);
-        assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
-        ran.out
+    /// Changes the database as another process would, and comes back when the server has noticed.
+    pub fn change<T>(&self, change: impl FnOnce(&Fixture) -> T) -> T {
+        let done = change(&self.db);
+        self.notice();
+        done
     }
 
-    /// Runs it with `--json`; it must go well. The document it printed.
-    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let out = self.ok(&[arguments, &["--json"]].concat());
-        assert_eq!(out.lines().count(), 1, "{arguments:?}: one document on one line");
-        serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {out}"))
+    /// Makes the server notice what another process wrote: it looks at the start of each of its own transactions, and
+    /// an `init` is one. (By itself it looks every 50 ms, for which a test would have to sleep.)
+    pub fn notice(&self) {
+        let reply = self.post("1.2", &[("type", "init"), ("name", "other"), ("ownerid", OWNERID)]);
+        assert!(reply.success(), "{reply:?}");
     }
 
-    /// Runs it; it must end with this code and say this. What it said.
-    pub(crate) fn fails(&self, arguments: &[&str], code: i32, saying: &str) -> String {
-        let ran = self.run(arguments);
-        assert_eq!(ran.code, code, "{arguments:?}: {}{}", ran.out, ran.err);
-        assert!(ran.err.contains(saying), "{arguments:?} says {saying:?}: {}", ran.err);
-        ran.err
+    /// Stops it with SIGTERM; how it ended, and everything it wrote to stderr.
+    pub fn stop(mut self) -> (ExitStatus, Vec<String>) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
+            .expect("a running server");
+        let status = self.child.wait().expect("ends");
+        (status, self.log.take().unwrap().join().expect("reads to the end"))
     }
 }
 
-fn program(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
-    command.current_dir(folder);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("KEYSTEAD_") {
-            command.env_remove(name);
-        }
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
-    command
 }

@@ -124,7 +124,8 @@ impl Exchange {
         let Some(app) = found else { return Ok(opened.refuse(Refusal::AppNotFound)) };
         opened.know_app(&app);
 
-        let call = form.raw("type").and_then(|name| calls::find(name.trim(), self.version));
+        // The one value that is exact: not even trimmed (contract 1.4).
+        let call = form.raw("type").and_then(|name| calls::find(name, self.version));
         opened.call = call;
         let id = form.text("sessionid").and_then(|text| text.parse().ok());
         let opens = matches!(call, Some(Call { run: Run::Open(_), .. }));

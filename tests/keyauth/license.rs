@@ -1,0 +1,148 @@
+//! `license`: one call that registers or logs in (contract 4.4, E.2).
+
+use keystead::model::user::Credential;
+
+use crate::support::{Fixture, Reply, Session, now};
+
+fn license(session: &Session<'_>, key: &str) -> Reply {
+    session.call("license", &[("key", key)])
+}
+
+#[test]
+fn the_first_use_redeems_and_later_ones_log_in() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[]);
+    let first = server.init();
+    let reply = first.call("license", &[("key", "KEY-1"), ("hwid", "PC-1"), ("email", "a@b.c")]);
+    assert_eq!((reply.message().as_str(), &reply.json()["info"]["username"]), ("Logged in!", &"KEY-1".into()));
+    assert!(first.is_validated());
+    let user = server.db.user_now("KEY-1").unwrap();
+    assert_eq!(user.credential, Credential::License, "no password, no hash");
+    assert_eq!(user.email_sha1, None, "an e-mail is no part of this call");
+    assert_eq!(server.db.devices_of(user.id), ["PC-1"]);
+    assert_eq!(server.db.license_now("KEY-1").used_by, Some(user.id));
+    let second = server.init();
+    let reply = second.call("license", &[("key", "KEY-1"), ("hwid", "PC-1")]);
+    assert_eq!(reply.message(), "Logged in!");
+    assert_eq!(reply.json()["info"]["subscriptions"][0]["key"], "KEY-1");
+    assert!(first.is_validated() && second.is_validated());
+    assert_eq!(second.call("license", &[("key", "KEY-1"), ("hwid", "PC-2")]).error(), "HWID_MISMATCH");
+    assert_eq!(license(&second, "KEY-1").error(), "HWID_MISMATCH");
+    assert_eq!(server.db.users(), 1);
+}
+
+#[test]
+fn another_letter_case_is_the_same_license() {
+    let db = Fixture::new();
+    db.license("Key-1");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert_eq!(license(&session, "KEY-1").json()["info"]["username"], "KEY-1", "as typed");
+    let again = license(&session, "key-1");
+    assert_eq!(again.json()["info"]["username"], "key-1");
+    assert_eq!(again.json()["info"]["subscriptions"][0]["key"], "Key-1", "the license as it was made");
+    assert_eq!(server.db.users(), 1);
+}
+
+#[test]
+fn checks_are_made_in_their_order() {
+    let db = Fixture::new();
+    db.setting("minHwid", "5");
+    db.setting("forceHwid", "1");
+    db.setting("minUsernameLength", "4");
+    let server = db.serve(&[]);
+    let session = server.init();
+    let code = |key: &str, hwid: &str| session.call("license", &[("key", key), ("hwid", hwid)]).error();
+    assert_eq!(code(&"x".repeat(71), "pc"), "KEY_TOO_LONG");
+    assert_eq!(code("abc", "pc"), "HWID_TOO_SHORT");
+    assert_eq!(code("abc", ""), "HWID_MISSING");
+    assert_eq!(code("abc", "pc-123"), "USERNAME_TOO_SHORT");
+    assert_eq!(code(&"x".repeat(70), "pc-123"), "LICENSE_NOT_FOUND");
+    let reply = session.call("license", &[("hwid", "pc-123")]);
+    reply.assert_refused("USERNAME_TOO_SHORT", "Username too short, try longer one.");
+    server.change(|db| db.setting("minUsernameLength", "0"));
+    assert_eq!(session.call("license", &[("hwid", "pc-123")]).error(), "USERNAME_TOO_SHORT", "no key at all");
+}
+
+#[test]
+fn a_license_of_a_named_user_is_used() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    db.license("KEY-2");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(session.call("register", &[("username", "mia"), ("pass", "secret"), ("key", "KEY-1")]).success());
+    license(&server.init(), "KEY-1").assert_refused("LICENSE_IN_USE", "Key Already Used.");
+    license(&session, "mia").assert_refused("INVALID_PASSWORD", "Password does not match.");
+    let taken = session.call("register", &[("username", "KEY-2"), ("pass", "other"), ("key", "KEY-1")]);
+    assert_eq!(taken.error(), "LICENSE_IN_USE");
+    assert!(license(&session, "KEY-2").success());
+}
+
+#[test]
+fn registering_with_name_and_password_equal_to_the_key_is_the_same() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(session.call("register", &[("username", "KEY-1"), ("pass", "KEY-1"), ("key", "KEY-1")]).success());
+    assert_eq!(server.db.user_now("KEY-1").unwrap().credential, Credential::License);
+    assert!(license(&server.init(), "KEY-1").success());
+    assert!(session.call("login", &[("username", "KEY-1"), ("pass", "KEY-1")]).success());
+    assert_eq!(session.call("login", &[("username", "KEY-1"), ("pass", "KEY-2")]).error(), "INVALID_PASSWORD");
+}
+
+#[test]
+fn a_ban_after_use_closes_the_door() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(license(&session, "KEY-1").success());
+    server.change(|db| {
+        let (app, banned) = (db.app().clone(), db.license_now("KEY-1"));
+        db.write(move |tx| keystead::domain::license::ban(tx, &app, &banned, Some("refund")).unwrap());
+    });
+    assert!(!session.is_validated(), "its user is logged out");
+    license(&session, "KEY-1").assert_refused("LICENSE_BANNED", "Your license is banned.");
+    let login = session.call("login", &[("username", "KEY-1"), ("pass", "KEY-1")]);
+    login.assert_refused("LICENSE_BANNED", "Your license is banned.");
+    server.db.sql("UPDATE licenses SET banned = 0, ban_reason = NULL");
+    assert!(license(&session, "KEY-1").success(), "unbanned, it is what it was");
+}
+
+#[test]
+fn an_imported_user_whose_password_is_its_key_becomes_license_only() {
+    let db = Fixture::new();
+    let hash = |password: &str| bcrypt::hash(password, 4).unwrap().replace("$2b$", "$2y$");
+    for (name, password) in [("KEY-1", "KEY-1"), ("KEY-2", "something else")] {
+        let id = db.bare_user(name, Credential::Password(hash(password)), |_| {});
+        db.subscription(id, |_| {});
+        db.license_with(name, |license| (license.used_at, license.used_by) = (Some(now()), Some(id)));
+    }
+    let server = db.serve(&[]);
+    let session = server.init();
+    let credential = |name: &str| server.db.user_now(name).unwrap().credential;
+    assert!(license(&session, "KEY-1").success());
+    assert_eq!(credential("KEY-1"), Credential::License);
+    assert!(license(&session, "key-1").success());
+    assert_eq!(license(&session, "KEY-2").error(), "INVALID_PASSWORD", "one that chose a password keeps it");
+    assert!(matches!(credential("KEY-2"), Credential::Password(_)));
+    assert!(session.call("login", &[("username", "KEY-2"), ("pass", "something else")]).success());
+}
+
+#[test]
+fn what_does_not_open_by_license() {
+    let db = Fixture::new();
+    for (name, credential) in [("claim", Credential::Claimable), ("lock", Credential::Locked)] {
+        let id = db.bare_user(name, credential, |_| {});
+        db.subscription(id, |_| {});
+    }
+    let server = db.serve(&[]);
+    let session = server.init();
+    for name in ["claim", "lock"] {
+        license(&session, name).assert_refused("INVALID_PASSWORD", "Password does not match.");
+    }
+    assert_eq!(server.db.user_now("claim").unwrap().credential, Credential::Claimable);
+}

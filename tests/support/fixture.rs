@@ -1,0 +1,270 @@
+//! A database in any state, made through the library: before a server runs on it, or beside it as another process.
+//! Asks no server.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use keystead::clock::Clock;
+use keystead::domain::app::{self, Credentials};
+use keystead::domain::secret::Hasher;
+use keystead::domain::{owner, plan, variable};
+use keystead::model::app::App;
+use keystead::model::ban::{BanTarget, parse_network};
+use keystead::model::ids::{LicenseId, SubscriptionId, UserId};
+use keystead::model::license::License;
+use keystead::model::session::Session;
+use keystead::model::time::{Span, Time};
+use keystead::model::user::{Credential, Device, Subscription, User};
+use keystead::store::variables::Variable;
+use keystead::store::{self, Options, Store, Tx, apps, bans, devices, licenses, sessions, subscriptions, users};
+
+use super::Server;
+
+/// The owner's name.
+pub const OWNER: &str = "acme";
+/// Its ownerid.
+pub const OWNERID: &str = "AbCdEfGh12";
+/// The secret of the app "demo".
+pub const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
+/// The secret of the app "other", whose sessions are no good for "demo".
+pub const OTHER_SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Seconds since 1970.
+pub fn now() -> Time {
+    Clock::System.now()
+}
+
+/// An argon2id hash of the password. That of "secret" is made once.
+pub fn password_hash(password: &str) -> String {
+    static SECRET: OnceLock<String> = OnceLock::new();
+    let make = || Hasher::default().hash(password, &mut rand::rng());
+    if password == "secret" { SECRET.get_or_init(make).clone() } else { make() }
+}
+
+/// A database file of its own with the owner "acme", the app "demo" (plan "default" at level 1) and the app "other".
+/// What is added without further words belongs to "demo".
+pub struct Fixture {
+    dir: tempfile::TempDir,
+    store: Store,
+    app: App,
+}
+
+impl Fixture {
+    /// A new one.
+    pub fn new() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&Options::small(dir.path().join("keystead.db"))).unwrap();
+        let app = store
+            .write(|tx| -> Result<App, store::Error> {
+                let rng = &mut rand::rng();
+                let owner = owner::create(tx, OWNER, Some(OWNERID), now(), rng).unwrap();
+                let secret = |secret: &str| Credentials { secret: Some(secret.into()), sellerkey: None };
+                app::create(tx, &owner, "other", &secret(OTHER_SECRET), now(), rng).unwrap();
+                Ok(app::create(tx, &owner, "demo", &secret(SECRET), now(), rng).unwrap())
+            })
+            .wait()
+            .unwrap();
+        Fixture { dir, store, app }
+    }
+
+    /// A server on it.
+    pub fn serve(self, flags: &[&str]) -> Server {
+        Server::start(self, flags)
+    }
+
+    /// The database file.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("keystead.db")
+    }
+
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The app "demo" as it was made.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Writes a file beside the database; its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs this in a transaction.
+    pub fn write<T: Send + 'static>(&self, mut work: impl FnMut(&mut Tx<'_>) -> T + Send + 'static) -> T {
+        self.store.write(move |tx| Ok::<_, store::Error>(work(tx))).wait().unwrap()
+    }
+
+    /// The same on another connection, in SQL: for states that no function makes.
+    pub fn sql(&self, sql: &str) {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        db.execute_batch(sql).unwrap();
+    }
+
+    /// Sets a setting by its KeyAuth name.
+    pub fn setting(&self, name: &str, value: &str) {
+        let (app, name, value) = (self.app.clone(), name.to_owned(), value.to_owned());
+        self.write(move |tx| {
+            let app = apps::find(tx, &app.ownerid, &app.name).unwrap().unwrap();
+            app::set(tx, &app, &name, &value, now()).unwrap();
+        });
+    }
+
+    /// The stored value of a setting; none if it was never set.
+    pub fn stored_setting(&self, name: &str) -> Option<String> {
+        let app = self.app.id;
+        let all = self.write(move |tx| apps::settings(tx, app).unwrap());
+        all.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    /// Lets a network through the VPN block.
+    pub fn allow_network(&self, network: &'static str) {
+        let app = self.app.id;
+        self.write(move |tx| apps::allow_network(tx, app, network).unwrap());
+    }
+
+    /// Adds a plan.
+    pub fn plan(&self, name: &str, level: &str) {
+        let (app, name, level) = (self.app.id, name.to_owned(), level.to_owned());
+        self.write(move |tx| plan::create(tx, app, &name, &level).unwrap());
+    }
+
+    /// Adds an unused license of level 1 and one day.
+    pub fn license(&self, key: &str) -> LicenseId {
+        self.license_with(key, |_| {})
+    }
+
+    /// Adds a license, changed at will.
+    pub fn license_with(&self, key: &str, change: impl FnOnce(&mut License)) -> LicenseId {
+        let mut license = License {
+            id: LicenseId(0),
+            key: key.to_owned(),
+            level: "1".to_owned(),
+            duration: Span::Seconds(86_400),
+            note: None,
+            created_by: None,
+            created_at: now(),
+            used_at: None,
+            used_by: None,
+            banned: false,
+            ban_reason: None,
+        };
+        change(&mut license);
+        let app = self.app.id;
+        self.write(move |tx| licenses::insert(tx, app, &license).unwrap().expect("a new key"))
+    }
+
+    /// Adds a user with the password "secret" that holds "default" for one day.
+    pub fn user(&self, name: &str) -> UserId {
+        let id = self.bare_user(name, Credential::Password(password_hash("secret")), |_| {});
+        self.subscription(id, |_| {});
+        id
+    }
+
+    /// Adds a user that holds nothing, changed at will.
+    pub fn bare_user(&self, name: &str, credential: Credential, change: impl FnOnce(&mut User)) -> UserId {
+        let before = now() + -1_000;
+        let mut user = User {
+            id: UserId(0),
+            name: name.to_owned(),
+            credential,
+            email_sha1: None,
+            ip: None,
+            created_at: before,
+            last_login_at: before,
+            banned: false,
+            ban_reason: None,
+        };
+        change(&mut user);
+        let app = self.app.id;
+        self.write(move |tx| users::insert(tx, app, &user).unwrap().expect("a new name"))
+    }
+
+    /// Gives a user "default" for one day from now, changed at will.
+    pub fn subscription(&self, user: UserId, change: impl FnOnce(&mut Subscription)) {
+        let mut new = Subscription {
+            id: SubscriptionId(0),
+            plan: "default".to_owned(),
+            level: Some("1".to_owned()),
+            license: None,
+            key: None,
+            granted_at: now(),
+            expires_at: Some(now() + 86_400),
+            paused_at: None,
+        };
+        change(&mut new);
+        self.write(move |tx| subscriptions::insert(tx, user, &new).unwrap());
+    }
+
+    /// Binds a device to a user.
+    pub fn device(&self, user: UserId, hwid: &'static str) {
+        self.write(move |tx| devices::insert(tx, user, hwid, now()).unwrap());
+    }
+
+    /// Adds an app variable.
+    pub fn variable(&self, name: &str, value: &str, authenticated: bool) {
+        let app = self.app.id;
+        let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated };
+        self.write(move |tx| variable::set(tx, app, &variable).unwrap());
+    }
+
+    /// Bans a device.
+    pub fn ban_hwid(&self, hwid: &str) {
+        self.ban(BanTarget::Hwid(hwid.to_owned()));
+    }
+
+    /// Bans an address or a network.
+    pub fn ban_network(&self, network: &str) {
+        self.ban(BanTarget::Network(parse_network(network).unwrap()));
+    }
+
+    fn ban(&self, target: BanTarget) {
+        let (app, new) = (self.app.id, bans::Ban { target, note: None, created_at: now() });
+        self.write(move |tx| bans::insert(tx, app, &new).unwrap());
+    }
+
+    /// The license with this key, as it is now.
+    pub fn license_now(&self, key: &str) -> License {
+        let (app, key) = (self.app.id, key.to_owned());
+        self.write(move |tx| licenses::by_key(tx, app, &key).unwrap()).expect("a license")
+    }
+
+    /// The user of this name, as it is now.
+    pub fn user_now(&self, name: &str) -> Option<User> {
+        let (app, name) = (self.app.id, name.to_owned());
+        self.write(move |tx| users::by_name(tx, app, &name).unwrap())
+    }
+
+    /// What this user holds, oldest first.
+    pub fn held_by(&self, user: UserId) -> Vec<Subscription> {
+        self.write(move |tx| subscriptions::of_user(tx, user).unwrap())
+    }
+
+    /// The devices of this user.
+    pub fn devices_of(&self, user: UserId) -> Vec<String> {
+        let all: Vec<Device> = self.write(move |tx| devices::of_user(tx, user).unwrap());
+        all.into_iter().map(|device| device.hwid).collect()
+    }
+
+    /// A session as it is stored.
+    pub fn session_now(&self, id: &str) -> Option<Session> {
+        let id = id.parse().expect("a session id");
+        self.write(move |tx| sessions::by_id(tx, id).unwrap())
+    }
+
+    /// Lets a session's time be over.
+    pub fn expire_session(&self, id: &str) {
+        self.sql(&format!("UPDATE sessions SET expires_at = {} WHERE id = '{id}'", now().0 - 1));
+    }
+
+    /// How many users the app has.
+    pub fn users(&self) -> usize {
+        let app = self.app.id;
+        self.write(move |tx| users::after(tx, app, UserId(0), 1_000).unwrap()).len()
+    }
+}
