@@ -72,7 +72,7 @@ impl Fresh {
     }
 
     fn hidden(&self) -> usize {
-        self.read(|tx| apps::hidden(tx, Time(i64::MAX))).len()
+        self.read(|tx| apps::hidden(tx)).len()
     }
 
     fn assert_sound(&self) {
@@ -320,7 +320,7 @@ fn an_import_that_is_killed_has_shown_nothing() {
         let database = fresh.dir.path().join("k.db");
         let mut child = spawn(&database, &["import", file.to_str().expect("UTF-8"), "--replace"]);
         while child.try_wait().expect("asks").is_none() {
-            let written = fresh.read(move |tx| match apps::hidden(tx, Time(i64::MAX))?.last() {
+            let written = fresh.read(move |tx| match apps::hidden(tx)?.last() {
                 Some(id) => apps::counts(tx, *id, NOW).map(|counts| counts.licenses),
                 None => Ok(-1),
             });
