@@ -53,7 +53,7 @@ fn one_json_line_per_request_and_no_secret_in_any() {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
         .collect();
     let requests: Vec<_> = lines.iter().filter(|line| line["target"] == "request").collect();
-    let told: Vec<_> = requests.iter().map(|l| (l["call"].as_str().unwrap(), l["outcome"].as_str().unwrap())).collect();
+    let told: Vec<_> = requests.iter().map(|l| (l["type"].as_str().unwrap(), l["outcome"].as_str().unwrap())).collect();
     assert_eq!(told, want, "one line each, in order");
     for (n, line) in requests.iter().enumerate() {
         assert_eq!(line["id"], n as u64 + 1);
@@ -93,7 +93,7 @@ fn text_is_one_line_per_request_too() {
     let (_, log) = server.stop();
     let lines: Vec<_> = log.iter().filter(|line| line.contains(" request ")).collect();
     assert_eq!(lines.len(), 2, "{log:#?}");
-    assert!(lines[1].contains("call=\"var\"") && lines[1].contains("outcome=\"VARIABLE_NOT_FOUND\""), "{}", lines[1]);
+    assert!(lines[1].contains("type=\"var\"") && lines[1].contains("outcome=\"VARIABLE_NOT_FOUND\""), "{}", lines[1]);
     assert!(log.iter().all(|line| !line.contains('\u{1b}')));
 }
 
