@@ -206,7 +206,9 @@ fn what_init_refuses_stops_no_session_that_is_open() {
     let server = db.serve(&[]);
     let session = server.init();
     assert!(session.call("login", &[("username", "mia"), ("pass", "secret")]).success());
-    for (name, value) in [("enabled", "0"), ("ver", "2.0"), ("hashcheck", "1"), ("forceEncryption", "1"), ("paused", "1")] {
+    for (name, value) in
+        [("enabled", "0"), ("ver", "2.0"), ("hashcheck", "1"), ("forceEncryption", "1"), ("paused", "1")]
+    {
         server.change(|db| db.setting(name, value));
         assert!(!server.call("init", &[("ver", "1.0")]).success(), "{name}");
         assert!(session.is_validated(), "{name}");
