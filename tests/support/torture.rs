@@ -25,7 +25,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 /// Only bounds a hang; decides nothing about speed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const V1_2: &str = "/api/1.2/";
 pub const V1_1: &str = "/api/1.1/";
