@@ -11,97 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 use keystead::store::{self, Store};
-use torture::{Answer, Call, Client, Server, Shop, all_at_once, init, session_key};
+use torture::{APP, Answer, Call, Client, Server, Shop, all_at_once, init, session_key};
 
-/// The operator's actions, one function each. Each returns when the command that does the same would: the running
-/// server answers by it from then on.
-mod operator {
-    use std::time::Duration;
-
-    use keystead::domain::{app, ban, license, session, user};
-    use keystead::model::ban::BanTarget;
-    use keystead::store::bans::{self, Ban};
-    use keystead::store::variables::Variable;
-    use keystead::store::{apps, licenses};
-
-    use super::torture::{Shop, now};
-
-    /// How long a command waits after its commit (src/cli/mod.rs); no longer.
-    const NOTICE: Duration = Duration::from_millis(120);
-
-    /// For who has just committed something.
-    pub fn noticed() {
-        std::thread::sleep(NOTICE);
-    }
-
-    pub fn set_setting(shop: &Shop, name: &'static str, value: &'static str) {
-        shop.write(move |tx, app| {
-            // As it is now, not as it was made: pausing looks at it.
-            let app = apps::find(tx, &app.ownerid, &app.name).unwrap().unwrap();
-            app::set(tx, &app, name, value, now()).unwrap();
-        });
-        noticed();
-    }
-
-    pub fn ban_user(shop: &Shop, name: &'static str, reason: &'static str) {
-        shop.write(move |tx, app| {
-            let found = user::find(tx, app, Some(name)).unwrap();
-            user::ban_user(tx, found.id, Some(reason)).unwrap();
-        });
-        noticed();
-    }
-
-    pub fn delete_user(shop: &Shop, name: &'static str) {
-        shop.write(move |tx, app| {
-            let found = user::find(tx, app, Some(name)).unwrap();
-            user::delete(tx, found.id).unwrap();
-        });
-        noticed();
-    }
-
-    pub fn kill_session(shop: &Shop, id: &str) {
-        let id = id.parse().unwrap();
-        shop.write(move |tx, app| session::end(tx, app, id, now()).unwrap());
-        noticed();
-    }
-
-    pub fn ban_license(shop: &Shop, key: &'static str, reason: &'static str) {
-        shop.write(move |tx, app| {
-            let found = license::find(tx, app.id, key).unwrap();
-            license::ban(tx, app, &found, Some(reason)).unwrap();
-        });
-        noticed();
-    }
-
-    pub fn unban_license(shop: &Shop, key: &'static str) {
-        shop.write(move |tx, app| {
-            let found = license::find(tx, app.id, key).unwrap();
-            assert!(licenses::unban(tx, found.id).unwrap());
-        });
-        noticed();
-    }
-
-    pub fn ban_hwid(shop: &Shop, hwid: &'static str) {
-        shop.write(move |tx, app| {
-            let new = Ban { target: BanTarget::Hwid(hwid.to_owned()), note: None, created_at: now() };
-            assert!(bans::insert(tx, app.id, &new).unwrap());
-            assert!(ban::find(tx, app.id, Some(hwid), [127, 0, 0, 1].into()).unwrap().is_some());
-        });
-        noticed();
-    }
-
-    pub fn set_variable(shop: &Shop, name: &'static str, value: &'static str) {
-        shop.write(move |tx, app| {
-            let new = Variable { name: name.to_owned(), value: value.to_owned(), authenticated: false };
-            keystead::domain::variable::set(tx, app.id, &new).unwrap();
-        });
-        noticed();
-    }
-
-    pub fn delete_app(shop: &Shop) {
-        shop.write(|tx, app| assert!(apps::hide(tx, app.id).unwrap()));
-        noticed();
-    }
+/// Runs a command as the operator does. When it has ended, the running server answers by what it did.
+fn operate(shop: &Shop, arguments: &[&str]) {
+    let mut command = torture::program(arguments, &shop.path());
+    let output = command.output().expect("starts");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A client with a session, whose calls are of that session.
@@ -152,47 +68,47 @@ fn the_next_request_sees_what_the_operator_did() {
         customer.check().assert_success();
     }
 
-    operator::set_setting(&shop, "sessionunauthed", "Log in first.");
+    operate(&shop, &["app", "set", APP, "sessionunauthed=Log in first."]);
     other.check().assert_refused("Log in first.", "SESSION_NOT_VALIDATED");
-    operator::set_setting(&shop, "ver", "2.0");
+    operate(&shop, &["app", "set", APP, "ver=2.0"]);
     let old = other.wire.call(&Call::new(&shop, &[("type", "init"), ("ver", "1.0")]));
     old.assert_refused("invalidver", "VERSION_MISMATCH");
-    operator::set_setting(&shop, "ver", "1.0");
+    operate(&shop, &["app", "set", APP, "ver=1.0"]);
 
-    operator::ban_user(&shop, "mia", "chargeback");
+    operate(&shop, &["user", "ban", "mia", "--reason", "chargeback"]);
     mia.check().assert_refused("Log in first.", "SESSION_NOT_VALIDATED");
     let again = mia.ask(&[("type", "login"), ("username", "mia"), ("pass", "secret")]);
     again.assert_refused("The user is banned", "USER_BANNED");
 
     leo.check().assert_success();
-    operator::kill_session(&shop, &leo.session);
+    operate(&shop, &["session", "kill", &leo.session]);
     assert_eq!(leo.check().text("error"), "SESSION_NOT_FOUND");
     let mut leo = Customer::arrive(&shop, &server);
     leo.license("LEO").assert_success();
     leo.check().assert_success();
 
-    operator::ban_license(&shop, "LEO", "shared");
+    operate(&shop, &["license", "ban", "LEO", "--reason", "shared"]);
     leo.check().assert_refused("Log in first.", "SESSION_NOT_VALIDATED");
     leo.license("LEO").assert_refused("Your license is banned.", "LICENSE_BANNED");
-    operator::unban_license(&shop, "LEO");
+    operate(&shop, &["license", "unban", "LEO"]);
     leo.license("LEO").assert_success();
     leo.check().assert_success();
 
-    operator::delete_user(&shop, "ZOE");
+    operate(&shop, &["user", "delete", "ZOE"]);
     zoe.check().assert_refused("Log in first.", "SESSION_NOT_VALIDATED");
     zoe.license("ZOE").assert_refused("Key Already Used.", "LICENSE_IN_USE");
 
-    operator::set_variable(&shop, "motd", "welcome");
+    operate(&shop, &["var", "set", "motd", "welcome", "--public"]);
     assert_eq!(other.ask(&[("type", "var"), ("varid", "motd")]).text("message"), "welcome");
-    operator::ban_hwid(&shop, "device");
+    operate(&shop, &["ban", "add", "--hwid", "device"]);
     other.license("UNUSED").assert_refused("You've been blacklisted from our application", "SID_BLOCKED");
 
-    operator::set_setting(&shop, "enabled", "0");
+    operate(&shop, &["app", "set", APP, "enabled=0"]);
     let opening = Call::new(&shop, &[("type", "init"), ("ver", "1.0")]);
     other.wire.call(&opening).assert_refused("This application is disabled", "APP_DISABLED");
-    operator::set_setting(&shop, "banned", "1");
+    operate(&shop, &["app", "set", APP, "banned=1"]);
     assert_eq!(other.check().text("error"), "APP_BANNED");
-    operator::delete_app(&shop);
+    operate(&shop, &["app", "delete", APP, "--yes"]);
     assert_eq!(other.wire.call(&opening).body, b"KeyAuth_Invalid");
 
     shop.assert_sound();
@@ -355,7 +271,8 @@ fn a_change_is_seen_while_the_server_waits_for_the_write_lock() {
         drop(release);
         banning.wait().unwrap();
         let (release, holding) = hold(|_, _| {});
-        operator::noticed();
+        // As long as a command waits after its commit (src/cli/db.rs); no longer.
+        thread::sleep(Duration::from_millis(120));
         mia.check().assert_refused("Session is not validated.", "SESSION_NOT_VALIDATED");
         drop(release);
         holding.wait().unwrap();
@@ -389,7 +306,7 @@ fn many_clients_see_a_setting_change_at_once() {
     let server = shop.serve(&[]);
     let call = vec![("type", "check")];
     all_at_once(&shop, &server, &vec![call.clone(); 64], &[torture::V1_2]);
-    operator::set_setting(&shop, "sessionunauthed", "Log in first.");
+    operate(&shop, &["app", "set", APP, "sessionunauthed=Log in first."]);
     for answer in all_at_once(&shop, &server, &vec![call; 64], &[torture::V1_2]) {
         answer.assert_refused("Log in first.", "SESSION_NOT_VALIDATED");
     }

@@ -25,13 +25,13 @@ use serde_json::Value;
 use sha2::Sha256;
 
 /// Only bounds a hang; decides nothing about speed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub const V1_2: &str = "/api/1.2/";
 pub const V1_1: &str = "/api/1.1/";
 
 /// A name that goes wrong wherever somebody forgets to escape it.
-const APP: &str = "Acme's \"Tools\" \\ 100% & <é>";
+pub const APP: &str = "Acme's \"Tools\" \\ 100% & <é>";
 
 /// How long each license lasts, in seconds.
 pub const DAY: i64 = 86_400;
@@ -197,6 +197,17 @@ pub fn now() -> Time {
     keystead::clock::Clock::System.now()
 }
 
+/// The real binary with these arguments, on this database.
+pub fn program(arguments: &[&str], database: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+    // A setting of the developer's own shell must not decide a test.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).arg("--database").arg(database);
+    command
+}
+
 /// A process of the real binary that serves; killed with this value.
 pub struct Server {
     child: Child,
@@ -240,12 +251,7 @@ impl Server {
 
     /// Only starts it.
     pub fn spawn(database: &Path, flags: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
-        // A setting of the developer's own shell must not decide a test.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYSTEAD_")) {
-            command.env_remove(name);
-        }
-        command.arg("serve").args(flags).arg("--database").arg(database);
+        let mut command = program(&[&["serve"], flags].concat(), database);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts")
     }
 
