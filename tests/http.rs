@@ -268,6 +268,17 @@ fn a_client_may_ask_before_it_sends_its_body() {
 }
 
 #[test]
+fn a_client_that_has_shut_its_side_is_still_answered() {
+    let server = start(&[]);
+    let mut client = server.connect();
+    // No such app: that has to be asked of the database, so the answer comes after the end of the client's side.
+    client.send(&post("type=init&name=nobody&ownerid=AbCdEfGh12"));
+    client.0.get_ref().shutdown(Shutdown::Write).expect("shuts");
+    assert_eq!(client.reply().is(200).body, "KeyAuth_Invalid");
+    client.closed();
+}
+
+#[test]
 fn a_slow_head_is_told_so() {
     let server = start(&["--header-timeout", "200ms"]);
     let mut client = server.connect();

@@ -99,7 +99,8 @@ fn is_allowed(tx: &mut Tx<'_>, app: &App, ip: IpAddr) -> Result<bool, store::Err
 /// The program's hash must be one of the stored ones, which stand one after another, 32 characters each. While none
 /// is stored, the first one seen is trusted and kept.
 fn check_hash(tx: &mut Tx<'_>, app: &App, hash: Option<&str>) -> Result<(), Stop> {
-    let hash = hash.filter(|h| h.len() == 32 && h.bytes().all(|b| b.is_ascii_hexdigit())).ok_or(Refusal::HashMismatch)?;
+    let hash =
+        hash.filter(|h| h.len() == 32 && h.bytes().all(|b| b.is_ascii_hexdigit())).ok_or(Refusal::HashMismatch)?;
     let stored = apps::settings(tx, app.id)?.into_iter().find(|(name, _)| name == "hash").map(|(_, value)| value);
     match stored.as_deref() {
         // Two programs that start at the same moment: the first one is trusted, whatever the engine.

@@ -48,7 +48,8 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
     let mut stop = stopping.clone();
     let client = Arc::new(Client { shared, peer, watch: Arc::clone(&watch), _running: stopping });
     let mut conn = http1::Builder::new()
-        .half_close(false)
+        // A client that has said all it wants to say (and shut its side) still gets its answer.
+        .half_close(true)
         .keep_alive(true)
         .max_buf_size(header_limit)
         .header_read_timeout(None)
