@@ -72,7 +72,7 @@ impl Fresh {
     }
 
     fn hidden(&self) -> usize {
-        self.read(|tx| apps::hidden(tx)).len()
+        self.read(apps::hidden).len()
     }
 
     fn assert_sound(&self) {
