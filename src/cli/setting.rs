@@ -15,7 +15,7 @@ use super::{Db, Exit, Global, note, now, print_json, print_line};
 /// Options.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// [NAME] KEY=VALUE …, or KEY VALUE; an empty VALUE empties a text. The app's NAME is needed only when there are
+    /// `[NAME] KEY=VALUE …`, or `KEY VALUE`; an empty VALUE empties a text. The app's NAME is needed only when there are
     /// several
     #[arg(value_name = "NAME|KEY=VALUE")]
     words: Vec<String>,
