@@ -106,9 +106,11 @@ CREATE TABLE devices (
     PRIMARY KEY (user_id, hwid)
 ) STRICT, WITHOUT ROWID;
 
--- What `init` gives out. A row outlives its session by a day, so that refusals can still be signed.
+-- What `init` gives out. A row outlives its session by a day, so that refusals can still be signed. Ids are random, so
+-- only their own index is written at random places; the rows and the other indexes grow at their end.
 CREATE TABLE sessions (
-    id         TEXT PRIMARY KEY,                -- 32 lower-case hex characters
+    row        INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,            -- 32 lower-case hex characters
     app_id     INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     sign_key   TEXT,                            -- null: the client sent no enckey
     ip         TEXT NOT NULL,
@@ -117,7 +119,7 @@ CREATE TABLE sessions (
     ended_at   INTEGER,                         -- logout or kill; expires_at is then no later
     user_id    INTEGER REFERENCES users (id) ON DELETE SET NULL,
     credential TEXT                             -- the name as typed at login; null while nobody has logged in
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX sessions_by_app ON sessions (app_id);

@@ -41,7 +41,7 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM licenses WHERE app_id = $1), 
 
 /// What deleting an app in steps empties before the app itself goes.
 const DELETE_STEPS: &[&str] = &[
-    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM sessions WHERE row IN (SELECT row FROM sessions WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM licenses WHERE id IN (SELECT id FROM licenses WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM bans WHERE id IN (SELECT id FROM bans WHERE app_id = $1 LIMIT $2)",

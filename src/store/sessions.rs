@@ -29,8 +29,8 @@ const INVALIDATE_USER: &str = "UPDATE sessions SET user_id = NULL, credential = 
                                WHERE user_id = $1 RETURNING id";
 const INVALIDATE_OTHERS: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
                                  WHERE user_id = $1 AND id <> $2 RETURNING id";
-const CLEAN: &str = "DELETE FROM sessions WHERE id IN \
-                     (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
+                     (SELECT row FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
 /// A session by its id, live or not: from the cache, else from the database.
 pub async fn lookup(store: &Store, id: SessionId) -> Result<Option<Arc<Session>>> {
