@@ -134,7 +134,12 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Reply {
     };
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
+            if !bytes.starts_with(b"HTTP/1.1 100 ") {
+                break end;
+            }
+            // "Go on" is no answer; the answer may be here already or still to come.
+            bytes.drain(..end + 4);
+            continue;
         }
         read(&mut bytes);
     };
