@@ -20,7 +20,7 @@ use super::{Db, Exit, Global};
 The document holds everything that the app holds, secrets and password hashes too: keep it like a password.")]
 pub(super) struct Arguments {
     /// The app; OWNER/NAME if several owners have one of that name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "KEYSTEAD_APP", value_name = "NAME")]
     app: Option<String>,
     /// Write to this file, which only you may read; it is there whole or not at all
     #[arg(short, long, value_name = "FILE")]

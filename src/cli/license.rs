@@ -1,5 +1,7 @@
 //! `keystead license`: keys that give plans. What a license may do is decided in `domain/license.rs`.
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -9,6 +11,7 @@ use crate::model::app::App;
 use crate::model::ids::LicenseId;
 use crate::model::license::{License, LicenseState};
 use crate::model::time::Span;
+use crate::model::user::Credential;
 use crate::store::{Tx, licenses, users};
 
 use super::options::{AppOption, Length, Page};
@@ -57,7 +60,7 @@ enum Command {
     Ban {
         /// The key, in any case
         key: String,
-        /// Customers read it: at most 99 bytes
+        /// Why, at most 99 bytes; customers read it where the setting keybanned says {reason}
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
@@ -98,9 +101,13 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         Command::Create(new) => license_create::run(global, &mut db, &app, new),
         Command::List { state, page } => list(global, &db, &app, state, page),
         Command::Show { key } => show(global, &db, &app, key),
-        Command::Ban { key, reason } => change(global, &mut db, &app, key, "banned", move |tx, app, license| {
-            Ok(license::ban(tx, app, license, ban::reason(reason.as_deref())?)?)
-        }),
+        Command::Ban { key, reason } => {
+            let banned = key.clone();
+            change(global, &mut db, &app, key, "banned", move |tx, app, license| {
+                Ok(license::ban(tx, app, license, ban::reason(reason.as_deref())?)?)
+            })?;
+            tell_who_keeps(&db, &app, banned)
+        }
         Command::Unban { key } => change(global, &mut db, &app, key, "lifted the ban on", |tx, _, license| {
             let lifted = licenses::unban(tx, license.id)?;
             if lifted { Ok(()) } else { Err(Exit::failure("this license is not banned")) }
@@ -221,6 +228,22 @@ fn change(
         with_user(tx, owned.id, license)
     })?;
     say(global, &document(&license, user.as_deref()), &format!("{word} license {} of {}", license.key, app.name))
+}
+
+/// A ban of a used license takes nothing from a user who redeemed it by name; an operator may think it does.
+fn tell_who_keeps(db: &Db, app: &Arc<App>, key: String) -> Result<(), Exit> {
+    let id = app.id;
+    let user = db.read(move |tx| -> Result<_, Exit> {
+        let license = license::find(tx, id, &key)?;
+        Ok(match license.used_by {
+            Some(user) => users::by_id(tx, id, user)?.filter(|user| user.credential != Credential::License),
+            None => None,
+        })
+    })?;
+    if let Some(user) = user {
+        note(&format!("user {0} keeps what it gave; `keystead user ban {0}` keeps the user out", user.name));
+    }
+    Ok(())
 }
 
 fn extend(global: &Global, db: &mut Db, app: &App, key: String, by: &Length) -> Result<(), Exit> {

@@ -42,7 +42,10 @@ pub(crate) fn print_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Resul
 
 /// Tells people something beside the output. Nobody there to read it is no error.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
+    let mut err = io::stderr().lock();
+    for line in text.lines() {
+        let _ = writeln!(err, "{}", harmless(line));
+    }
 }
 
 /// Prints rows under their headings, in columns as wide as they need to be.

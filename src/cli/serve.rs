@@ -13,7 +13,7 @@ use crate::domain::lists::Lists;
 use crate::http::{self, Server};
 use crate::model::time::Time;
 use crate::store::lock::{self, Holder, LockError};
-use crate::store::{self, Store};
+use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
 
 /// The options of `serve`.
@@ -43,10 +43,11 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
+    // The address first: a start that fails on it leaves no new database behind.
+    let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
     let store = Store::open(&options(config)).map_err(|error| {
         Exit::new(Code::Database, format!("cannot open the database {}: {error}", config.database.display()))
     })?;
-    let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
     let address = server.address();
     server.stop_on_signals()?;
     let clock = Clock::default();
@@ -63,6 +64,10 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.
     let _ = writeln!(io::stderr(), "listening on http://{address}");
+    if ctx.store.read(apps::all).wait()?.is_empty() {
+        let database = config.database.display().to_string();
+        tracing::warn!(database, "there is no app yet; `keystead app create NAME` makes one, also while this runs");
+    }
     let ended = server.run(Arc::clone(&ctx));
     drop(clean_up);
     ctx.store.close();

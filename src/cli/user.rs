@@ -49,7 +49,7 @@ enum Command {
     Ban {
         #[command(flatten)]
         name: Name,
-        /// The user reads it: at most 99 bytes
+        /// Why, at most 99 bytes; the user reads it where the setting userbanned says {reason}
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },

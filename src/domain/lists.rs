@@ -42,10 +42,12 @@ impl Lists {
         let vpn = vpn.map(read_networks).transpose()?.unwrap_or_default();
         if let Some(path) = leaked {
             let mut head = [0; 40];
-            let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-            read.map_err(|e| ListError::File(path.to_owned(), e))?;
-            if !head.iter().all(u8::is_ascii_hexdigit) {
-                return Err(ListError::Hashes(path.to_owned()));
+            match File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
+                Ok(()) if head.iter().all(u8::is_ascii_hexdigit) => {}
+                Err(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+                    return Err(ListError::File(path.to_owned(), e));
+                }
+                Ok(()) | Err(_) => return Err(ListError::Hashes(path.to_owned())),
             }
         }
         Ok(Lists { vpn, leaked: leaked.map(Path::to_owned) })

@@ -68,7 +68,6 @@ impl FromStr for Span {
         let (number, unit) = text.split_at(split);
         let number: i64 = number.parse().map_err(|_| SpanError)?;
         let unit = unit.trim();
-        let unit = if unit.is_empty() { "s" } else { unit };
         let seconds = UNITS.iter().find(|(names, _)| names.contains(&unit)).ok_or(SpanError)?.1;
         let total = number.checked_mul(seconds).ok_or(SpanError)?;
         if total > MAX_SPAN_SECONDS { Err(SpanError) } else { Ok(Span::Seconds(total)) }
@@ -81,7 +80,7 @@ impl fmt::Display for Span {
             Span::Lifetime => f.write_str("lifetime"),
             Span::Seconds(0) => f.write_str("0s"),
             Span::Seconds(total) => {
-                let (names, seconds) = [6, 4, 3, 2, 1, 0]
+                let (names, seconds) = [6, 5, 4, 3, 2, 1, 0]
                     .into_iter()
                     .map(|i| UNITS[i])
                     .find(|(_, seconds)| total % seconds == 0)
@@ -101,7 +100,8 @@ mod tests {
         for (text, seconds, printed) in [
             ("30d", 2_592_000, "30d"),
             ("90 minutes", 5_400, "90m"),
-            ("60", 60, "1m"),
+            ("60s", 60, "1m"),
+            ("2mo", 5_259_486, "2mo"),
             ("2W", 1_209_600, "2w"),
             ("1y", 31_556_926, "1y"),
             ("0d", 0, "0s"),
@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(span.to_string(), printed);
         }
         assert_eq!("Lifetime".parse::<Span>().expect("lifetime"), Span::Lifetime);
-        for text in ["", "d", "-1d", "1.5d", "9999999999y", "5 lightyears"] {
+        for text in ["", "d", "60", "-1d", "1.5d", "9999999999y", "5 lightyears"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

@@ -174,3 +174,51 @@ fn a_reader_that_goes_away_is_no_panic() {
         assert!(!err.contains("panicked") && !err.contains("ipe"), "{err}");
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn the_database_is_its_owners_business() {
+    use std::os::unix::fs::PermissionsExt;
+    let keystead = Keystead::with_app();
+    let mode = std::fs::metadata(keystead.database()).expect("database").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_replaced_app_keeps_what_its_clients_hold() {
+    let keystead = Keystead::new();
+    let before = keystead.json(&["app", "create", "demo"]);
+    let document =
+        format!(r#"{{"format":"keystead-app","version":1,"owner":{{"ownerid":{}}},"name":"demo"}}"#, before["ownerid"]);
+    let imported = keystead.run_with(&["import", "-", "--replace", "--json"], &document);
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    let after: Value = serde_json::from_str(&imported.out).expect("JSON");
+    for kept in ["ownerid", "secret", "sellerkey"] {
+        assert_eq!(after[kept], before[kept], "{kept}");
+    }
+}
+
+#[test]
+fn several_problems_are_several_lines() {
+    let keystead = Keystead::new();
+    let document =
+        r#"{"format":"keystead-app","version":1,"name":"demo","users":[{"name":"mia"},{"name":"MIA"},{"name":"mia"}]}"#;
+    let refused = keystead.run_with(&["import", "-"], document);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.lines().count() >= 3 && !refused.err.contains("\\n"), "{}", refused.err);
+}
+
+#[test]
+fn a_banned_license_that_leaves_its_user_in_says_so() {
+    let keystead = Keystead::with_app();
+    let made = keystead.json(&["license", "create", "--mask", "SOLD-ONE"]);
+    let document = keystead.ok(&["export"]);
+    assert_eq!(made[0], "SOLD-ONE");
+    let mut document: Value = serde_json::from_str(&document).expect("JSON");
+    document["users"] = serde_json::json!([{ "name": "mia", "password": "secret", "subscriptions": [{ "plan": "default", "key": "SOLD-ONE" }] }]);
+    document["licenses"] = serde_json::json!([{ "key": "SOLD-ONE", "used_by": "mia" }]);
+    let imported = keystead.run_with(&["import", "-", "--replace"], &document.to_string());
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    let banned = keystead.run(&["license", "ban", "SOLD-ONE"]);
+    assert!(banned.code == 0 && banned.err.contains("keystead user ban mia"), "{}", banned.err);
+}

@@ -42,7 +42,7 @@ fn one_json_line_per_request_and_no_secret_in_any() {
     server.get(&query);
     server.get(&format!("/nowhere?pass={pass}"));
     server.raw(&post_bytes("/api/1.2/", "multipart/form-data", pass.as_bytes()));
-    want.extend([("", "APP_NOT_FOUND"), ("", "NO_SUCH_PATH"), ("", "OWNERID_MISSING")]);
+    want.extend([("check", "APP_NOT_FOUND"), ("", "NO_SUCH_PATH"), ("", "OWNERID_MISSING")]);
     let id = session.id.clone();
 
     let (status, log) = server.stop();

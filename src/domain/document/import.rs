@@ -274,7 +274,9 @@ fn begin(
 ) -> Result<(Owner, AppId), ImportError> {
     may_import(tx, &checked.place, replace)?;
     let owner = owner(tx, &checked.place, now, rng)?;
-    let secret = checked.secret.clone().unwrap_or_else(|| new_secret(rng));
+    // Clients hold the secret: an app that is replaced keeps it unless the document brings another.
+    let old = apps::find(tx, &owner.ownerid, &checked.place.name)?;
+    let secret = checked.secret.clone().or(old.map(|old| old.secret)).unwrap_or_else(|| new_secret(rng));
     let sellerkey = new_sellerkey(rng);
     let new =
         NewApp { name: &checked.place.name, secret: &secret, sellerkey: &sellerkey, created_at: now, ready: false };
@@ -406,11 +408,13 @@ fn show(
     rng: &mut impl CryptoRng,
 ) -> Result<App, ImportError> {
     may_import(tx, &checked.place, replace)?;
+    let mut sellerkey = checked.place.sellerkey.clone();
     if let Some(old) = apps::find(tx, &owner.ownerid, &checked.place.name)? {
         apps::hide(tx, old.id)?;
         apps::set_identity(tx, old.id, &new_sellerkey(rng), old.created_at)?;
+        sellerkey = sellerkey.or(Some(old.sellerkey));
     }
-    let sellerkey = checked.place.sellerkey.clone().unwrap_or_else(|| new_sellerkey(rng));
+    let sellerkey = sellerkey.unwrap_or_else(|| new_sellerkey(rng));
     let named = apps::set_identity(tx, id, &sellerkey, checked.created_at)?;
     if !named || !apps::set_ready(tx, id)? {
         return Err(ImportError::Gone);

@@ -103,6 +103,9 @@ impl Exchange {
     fn open(&self, known: &mut Known) -> Result<Opened, Missing> {
         let form = &self.form;
         let mut opened = Opened::unknown(self.version, self.ctx.ascii_only, Seal::None);
+        // First, so that the log names the call of what is refused before it is dispatched.
+        let call = form.raw("type").and_then(|name| calls::find(name, self.version));
+        opened.call = call;
         let (Some(ownerid), name) = (form.text_not_zero("ownerid"), form.text_not_zero("name")) else {
             return Ok(opened.refuse(Refusal::OwnerIdMissing));
         };
@@ -125,8 +128,6 @@ impl Exchange {
         opened.know_app(&app);
 
         // The one value that is exact: not even trimmed (contract 1.4).
-        let call = form.raw("type").and_then(|name| calls::find(name, self.version));
-        opened.call = call;
         let id = form.text("sessionid").and_then(|text| text.parse().ok());
         let opens = matches!(call, Some(Call { run: Run::Open(_), .. }));
         if opens {
