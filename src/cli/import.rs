@@ -51,7 +51,8 @@ impl From<ImportError> for Exit {
 pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     // Everything that the document alone can tell comes first: a bad one makes no database.
     let text = read(&arguments.file)?;
-    let document = parse(&text).map_err(|problem| Exit::failure(format!("the document does not fit: {problem}")))?;
+    let document = parse(&text)
+        .map_err(|problem| Exit::failure(format!("the document does not fit; nothing was written: {problem}")))?;
     drop(text);
     let overrides = Overrides { owner: arguments.owner, name: arguments.name };
     let mut checked = check(document, &overrides, now()).map_err(|problems| Exit::failure(problems.to_string()))?;
