@@ -299,3 +299,24 @@ fn other_files_are_refused() {
     let missing = dir.path().join("no/such/folder/k.db");
     assert!(matches!(Store::open(&options(&missing)).err(), Some(Error::Unavailable(_))));
 }
+
+#[test]
+fn a_foreign_database_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("songs.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Store::open(&options(&path)), Err(Error::Unfit(text)) if text.contains("not one of")));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_reads_a_new_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = fixture();
+    for ending in ["", "-wal", "-shm"] {
+        let file = format!("{}{ending}", fixture.path.display());
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+}

@@ -163,7 +163,10 @@ impl ConnectionSettings {
     }
 
     fn open_writer(&self) -> Result<Connection> {
-        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        create(&self.path)?;
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Before anything is changed: a file that is not ours is left as it is.
+        schema::version(&connection.db, &self.path)?;
         // FULL: a commit is on disk before it is answered. The log is cut back after it has grown in a long job.
         connection
             .db
@@ -176,8 +179,22 @@ impl ConnectionSettings {
     }
 }
 
+/// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
+/// it the same rights.
+pub(super) fn create(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
+    }
+}
+
 /// A file that is no SQLite database gets a sentence of its own.
-fn unfit(path: &Path, e: rusqlite::Error) -> Error {
+pub(super) fn unfit(path: &Path, e: rusqlite::Error) -> Error {
     if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         Error::Unfit(format!("{} is not a Keystead database; name another file with --database", path.display()))
     } else {
