@@ -421,7 +421,11 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.answer(group);
+            // Those have waited as long as the group when the write lock has not come: nobody waits for it twice.
+            let behind = self.queue.len();
+            if let Some(e) = self.answer(group) {
+                stop |= self.fail_waiting(behind, &e);
+            }
         }
     }
 
@@ -450,12 +454,24 @@ impl Writer {
         }
     }
 
-    /// Runs a group until it is committed or every call of it has been answered.
-    fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) {
+    /// Answers this many waiting calls with an error. Whether the stop was among them.
+    fn fail_waiting(&self, count: usize, error: &Error) -> bool {
+        for _ in 0..count {
+            match self.queue.try_recv() {
+                Ok(Message::Job(job)) => job.fail(error.clone()),
+                Ok(Message::Stop) => return true,
+                Err(_) => break,
+            }
+        }
+        false
+    }
+
+    /// Runs a group until it is committed or every call of it has been answered. The error, if no transaction began.
+    fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) -> Option<Error> {
         while !group.is_empty() {
             if let Err(e) = self.begin() {
                 group.into_iter().for_each(|job| job.fail(e.clone()));
-                return;
+                return Some(e);
             }
             // Now nobody else can write: what we see is what counts.
             self.watch();
@@ -473,13 +489,14 @@ impl Writer {
             }
             let Some((job, e)) = broken else {
                 self.commit(done);
-                return;
+                return None;
             };
             // The engine gave up the whole transaction under this call. The others did nothing wrong: again, without it.
             let _ = self.connection.db.execute_batch("ROLLBACK");
             job.fail(e);
             group = done.into_iter().map(|d| d.job).chain(waiting).collect();
         }
+        None
     }
 
     /// `Err`: the transaction as a whole cannot go on.
