@@ -147,7 +147,7 @@ settings! {
     max_connections: usize = "10000", "max-connections", "COUNT", |t| count(t, 1, 1_000_000), "connections at one time; more are answered 503";
     drain_timeout: Duration = "8s", "drain-timeout", "TIME", |t| span(t, Duration::ZERO, DAY), "how long running requests may take to finish when the server stops";
     hash_threads: usize = cores(), "hash-threads", "COUNT", |t| count(t, 1, 1024), "threads that hash passwords (default: one per core)";
-    hash_queue: usize = "256", "hash-queue", "COUNT", |t| count(t, 1, 1_000_000), "passwords that may wait for a thread; more are answered busy";
+    hash_queue: usize = "256", "hash-queue", "COUNT", |t| count(t, 1, 1_000_000), "passwords that may wait for a thread, at most half of them for one address; more are answered busy";
     readers: usize = "4", "readers", "COUNT", |t| count(t, 1, 256), "threads that read the database, each with its own connection";
     reader_queue: usize = "1024", "reader-queue", "COUNT", |t| count(t, 1, 1_000_000), "reading calls that may wait; more are answered busy";
     writer_queue: usize = "4096", "writer-queue", "COUNT", |t| count(t, 1, 1_000_000), "writing calls that may wait; more are answered busy";

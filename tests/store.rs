@@ -281,6 +281,23 @@ fn a_foreign_write_lock_delays_and_then_refuses_but_never_breaks() {
 }
 
 #[test]
+fn nobody_waits_twice_for_a_foreign_write_lock() {
+    let f = fixture_with(|options| Options { writer_queue: 700, busy_timeout: Duration::from_secs(1), ..options });
+    let other = Store::open(&options(&f.path)).unwrap();
+    let (release, held) = hold_writer(&other);
+    // The writer takes the first and waits; behind it stand more than one commit carries.
+    let ask = || f.store.write(|tx| owners::all(tx).map(|_| ()));
+    let (first, next) = (ask(), ask());
+    let behind: Vec<_> = (0..600).map(|_| ask()).collect();
+    assert!(matches!(first.wait(), Err(Error::Locked)));
+    assert!(matches!(next.wait(), Err(Error::Locked)));
+    drop(release);
+    held.wait().unwrap();
+    assert!(behind.into_iter().all(|call| matches!(call.wait(), Err(Error::Locked))));
+    assert!(ask().wait().is_ok());
+}
+
+#[test]
 fn a_closed_store_says_so() {
     let f = fixture();
     f.store.close();
@@ -298,4 +315,25 @@ fn other_files_are_refused() {
     assert!(matches!(Store::open(&options(&path)).err(), Some(Error::Unfit(_))));
     let missing = dir.path().join("no/such/folder/k.db");
     assert!(matches!(Store::open(&options(&missing)).err(), Some(Error::Unavailable(_))));
+}
+
+#[test]
+fn a_foreign_database_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("songs.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(Store::open(&options(&path)), Err(Error::Unfit(text)) if text.contains("not one of")));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_reads_a_new_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = fixture();
+    for ending in ["", "-wal", "-shm"] {
+        let file = format!("{}{ending}", fixture.path.display());
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
 }

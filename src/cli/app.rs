@@ -242,7 +242,9 @@ pub(super) fn fresh(tx: &mut Tx<'_>, app: &App) -> Result<App, Exit> {
 
 fn delete(global: &Global, named: &Named, yes: bool) -> Result<(), Exit> {
     let mut db = Db::existing(global)?;
-    let app = db.app(named.name())?;
+    // What cannot be taken back is not guessed, even if there is only one.
+    let name = named.name().ok_or_else(|| Exit::usage("say which app is to be deleted; see `keystead app list`"))?;
+    let app = db.app(Some(name))?;
     let id = app.id;
     let counts = db.read(move |tx| apps::counts(tx, id, now()))?;
     if !yes {

@@ -232,8 +232,29 @@ fn license_user(tx: &mut Tx<'_>, app: &App, key: Option<&str>) -> Result<Option<
     if let Some(user) = users::by_name(tx, app.id, key)? {
         return Ok(Some(user));
     }
-    let Some(id) = licenses::by_key(tx, app.id, key)?.and_then(|license| license.used_by) else { return Ok(None) };
-    Ok(users::by_id(tx, app.id, id)?.filter(|user| user.credential == Credential::License))
+    let Some(license) = licenses::by_key(tx, app.id, key)? else { return Ok(None) };
+    let Some(id) = license.used_by else { return Ok(None) };
+    match users::by_id(tx, app.id, id)? {
+        Some(user) if user.credential == Credential::License && has_made(tx, &license, &user)? => Ok(Some(user)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether this license made this license-only user. One that came as an upgrade opens nothing: anybody may redeem one
+/// for anybody, and it would open what the ban of the first license has closed.
+fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Stop> {
+    if license.used_by != Some(user.id) {
+        return Ok(false);
+    }
+    if fold(&license.key) == fold(&user.name) {
+        return Ok(true);
+    }
+    let mut given = subscriptions::of_user(tx, user.id)?.into_iter().filter_map(|held| held.license).peekable();
+    if given.peek().is_none() {
+        // What it gave is not known to have come from it, as with users from elsewhere.
+        return Ok(licenses::first_of_user(tx, user.id)? == Some(license.id));
+    }
+    Ok(given.any(|id| id == license.id))
 }
 
 /// Whether this secret is the license of a license-only user.
@@ -243,7 +264,7 @@ fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result
         return Ok(());
     }
     match licenses::by_key(tx, app.id, given)? {
-        Some(license) if license.used_by == Some(user.id) => Ok(()),
+        Some(license) if has_made(tx, &license, user)? => Ok(()),
         _ => Err(Refusal::PasswordMismatch.into()),
     }
 }

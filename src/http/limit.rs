@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::Rate;
+use crate::model::exchange::subscriber;
 
 /// Separate locks, so that addresses seldom wait for each other.
 const SHARDS: usize = 16;
@@ -48,7 +49,7 @@ impl Limit {
     /// Counts one request at `now` (since the server's start). `Some` says how long until the address may ask again.
     pub(super) fn ask(&self, address: IpAddr, now: Duration) -> Option<Duration> {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let key = key(address);
+        let key = subscriber(address);
         let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
         // The map is whole whatever a panicking holder did: each change of it is one step.
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,14 +64,6 @@ impl Limit {
         }
         *used = (*used).max(now).saturating_add(self.interval);
         None
-    }
-}
-
-/// A subscriber has a whole /64 of IPv6 addresses, and could use a new one for each request.
-fn key(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

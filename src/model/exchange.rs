@@ -1,12 +1,21 @@
 //! A request and its answer, as the plain rooms see them. Owned data only: nothing of hyper, nothing of a socket.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::time::Time;
+
+/// Who is counted as one when addresses are counted: a subscriber has a whole /64 of IPv6 addresses, and could use a new
+/// one for each request.
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
 
 /// The methods that matter to a form API. Whatever is not listed reads its query only (contract 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub enum LockError {
     #[error("another process holds this lock")]
     Held(Option<Holder>),
     /// The lock file cannot be used.
-    #[error("{}: {error}", path.display())]
+    #[error("cannot use the lock file {}: {error}; it stands beside the database, in a folder that must exist and be writable", path.display())]
     File {
         /// The lock file.
         path: PathBuf,
@@ -109,8 +109,9 @@ fn read(file: &mut File) -> Option<Holder> {
     serde_json::from_str(&text).ok()
 }
 
+/// Beside the file itself, wherever a link to it lies: two names of one database have one lock.
 fn path(database: &Path, ending: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
+    let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
     name.push(ending);
     PathBuf::from(name)
 }
@@ -118,6 +119,19 @@ fn path(database: &Path, ending: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_database_has_the_same_lock() {
+        let dir = tempfile::tempdir().expect("folder");
+        let (database, link) = (dir.path().join("a.db"), dir.path().join("elsewhere.db"));
+        let lock = hold(&database).expect("free, and there is no file yet");
+        std::fs::write(&database, "").expect("writes");
+        std::os::unix::fs::symlink(&database, &link).expect("links");
+        assert!(matches!(hold(&link), Err(LockError::Held(None))));
+        drop(lock);
+        hold(&link).expect("free again");
+    }
 
     #[test]
     fn one_holder_at_a_time_and_the_file_stays() {

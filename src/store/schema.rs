@@ -54,18 +54,22 @@ fn prepare_with(db: &mut Connection, path: &Path, schema: &str, newest: i64, upg
 }
 
 /// The version in the file; none if the file is empty.
-fn version(db: &Connection, path: &Path) -> Result<Option<i64>> {
+pub(super) fn version(db: &Connection, path: &Path) -> Result<Option<i64>> {
     let tables: i64 = db
         .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))
-        .map_err(sqlite::error)?;
+        .map_err(|e| sqlite::unfit(path, e))?;
     if tables == 0 {
         return Ok(None);
     }
-    db.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).map(Some).map_err(|_| {
-        Error::Unfit(format!(
+    db.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).map(Some).map_err(|e| match sqlite::error(
+        e,
+    ) {
+        // No such table, no such column, no row.
+        Error::Bug(_) => Error::Unfit(format!(
             "{} is an SQLite database, but not one of Keystead's; name another file with --database",
             path.display()
-        ))
+        )),
+        passing => passing,
     })
 }
 
@@ -83,6 +87,7 @@ fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<()> {
         |e: String| Error::Unavailable(format!("cannot make the copy {} before the upgrade: {e}", copy.display()));
     // What a crash left half written is no copy; only a whole one gets the name.
     let _ = std::fs::remove_file(&part);
+    sqlite::create(&part).map_err(|e| failed(e.to_string()))?;
     db.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map_err(|e| failed(e.to_string()))?;
     std::fs::rename(&part, &copy).map_err(|e| failed(e.to_string()))
 }

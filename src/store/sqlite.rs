@@ -178,7 +178,10 @@ impl ConnectionSettings {
     }
 
     fn open_writer(&self) -> Result<Connection> {
-        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        create(&self.path)?;
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Before anything is changed: a file that is not ours is left as it is.
+        schema::version(&connection.db, &self.path)?;
         // FULL: a commit is on disk before it is answered. The log is cut back after it has grown in a long job.
         connection
             .db
@@ -191,8 +194,22 @@ impl ConnectionSettings {
     }
 }
 
+/// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
+/// it the same rights.
+pub(super) fn create(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
+    }
+}
+
 /// A file that is no SQLite database gets a sentence of its own.
-fn unfit(path: &Path, e: rusqlite::Error) -> Error {
+pub(super) fn unfit(path: &Path, e: rusqlite::Error) -> Error {
     if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         Error::Unfit(format!("{} is not a Keystead database; name another file with --database", path.display()))
     } else {
@@ -419,7 +436,11 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            self.answer(group);
+            // Those have waited as long as the group when the write lock has not come: nobody waits for it twice.
+            let behind = self.queue.len();
+            if let Some(e) = self.answer(group) {
+                stop |= self.fail_waiting(behind, &e);
+            }
         }
     }
 
@@ -448,12 +469,24 @@ impl Writer {
         }
     }
 
-    /// Runs a group until it is committed or every call of it has been answered.
-    fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) {
+    /// Answers this many waiting calls with an error. Whether the stop was among them.
+    fn fail_waiting(&self, count: usize, error: &Error) -> bool {
+        for _ in 0..count {
+            match self.queue.try_recv() {
+                Ok(Message::Job(job)) => job.fail(error.clone()),
+                Ok(Message::Stop) => return true,
+                Err(_) => break,
+            }
+        }
+        false
+    }
+
+    /// Runs a group until it is committed or every call of it has been answered. The error, if no transaction began.
+    fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) -> Option<Error> {
         while !group.is_empty() {
             if let Err(e) = self.begin() {
                 group.into_iter().for_each(|job| job.fail(e.clone()));
-                return;
+                return Some(e);
             }
             // Now nobody else can write: what we see is what counts.
             self.watch();
@@ -471,13 +504,14 @@ impl Writer {
             }
             let Some((job, e)) = broken else {
                 self.commit(done);
-                return;
+                return None;
             };
             // The engine gave up the whole transaction under this call. The others did nothing wrong: again, without it.
             let _ = self.connection.db.execute_batch("ROLLBACK");
             job.fail(e);
             group = done.into_iter().map(|d| d.job).chain(waiting).collect();
         }
+        None
     }
 
     /// `Err`: the transaction as a whole cannot go on.

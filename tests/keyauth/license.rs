@@ -146,3 +146,30 @@ fn what_does_not_open_by_license() {
     }
     assert_eq!(server.db.user_now("claim").unwrap().credential, Credential::Claimable);
 }
+
+#[test]
+fn what_came_as_an_upgrade_opens_nobody() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    db.license("KEY-2");
+    let moved_in = db.license("KEY-3");
+    db.license("KEY-4");
+    // A license-only user from elsewhere: its name is not its license, and nothing links the two.
+    let leo = db.bare_user("leo", Credential::License, |_| ());
+    db.subscription(leo, |_| ());
+    db.write(move |tx| keystead::store::licenses::redeem(tx, moved_in, leo, now() + -100).unwrap());
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(license(&session, "KEY-1").success() && license(&session, "KEY-3").success());
+    for (username, key) in [("KEY-1", "KEY-2"), ("leo", "KEY-4")] {
+        assert!(session.call("upgrade", &[("username", username), ("key", key)]).success());
+        assert_eq!(license(&server.init(), key).error(), "LICENSE_IN_USE", "{key}");
+        let login = server.init().call("login", &[("username", username), ("pass", key)]);
+        assert_eq!(login.error(), "INVALID_PASSWORD", "{key}");
+    }
+    assert!(license(&session, "KEY-1").success() && license(&session, "KEY-3").success(), "their own still does");
+    server.change(|db| db.sql("UPDATE licenses SET banned = 1 WHERE key = 'KEY-1'"));
+    for pass in ["KEY-1", "KEY-2"] {
+        assert!(!session.call("login", &[("username", "KEY-1"), ("pass", pass)]).success(), "{pass}");
+    }
+}

@@ -7,7 +7,7 @@ use crate::domain::secret::{Proof, Work};
 use crate::domain::session::{Enckey, check_live};
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
-use crate::model::exchange::{Request, Response};
+use crate::model::exchange::{Request, Response, subscriber};
 use crate::model::ids::SessionId;
 use crate::model::session::Session;
 use crate::store::{self, apps, sessions};
@@ -235,7 +235,7 @@ impl Exchange {
                 Err(Stop::Prove(work)) => work,
                 outcome => return opened.finish(outcome),
             };
-            proof = match prove(&job.0.ctx, work).await {
+            proof = match prove(&job.0, work).await {
                 Ok(proof) => Some(proof),
                 Err(stop) => return opened.finish(Err(stop)),
             };
@@ -284,10 +284,10 @@ async fn turn(store: &store::Store, call: &'static Call, job: &Job, proof: Optio
     }
 }
 
-async fn prove(ctx: &Ctx, work: Work) -> Result<Proof, Stop> {
+async fn prove(exchange: &Exchange, work: Work) -> Result<Proof, Stop> {
     if work == Work::Nothing {
         return Ok(Proof::Nothing);
     }
-    let promise = ctx.hashing.submit(work)?;
+    let promise = exchange.ctx.hashing.submit_for(subscriber(exchange.request.peer), work)?;
     promise.await.map_err(|gone| Stop::Failed(store::Error::Bug(gone.to_string())))
 }
