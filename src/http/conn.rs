@@ -62,12 +62,13 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
         let (mut stopping, mut told) = (false, false);
         poll_fn(|cx| {
             loop {
-                if let Poll::Ready(done) = Pin::new(&mut conn).poll(cx) {
-                    return Poll::Ready(End::Done(done));
-                }
+                // Before the connection: a request that comes with the stop must hear that it is the last.
                 if !stopping && stop.as_mut().poll(cx).is_ready() {
                     stopping = true;
                     watch.set_last();
+                }
+                if let Poll::Ready(done) = Pin::new(&mut conn).poll(cx) {
+                    return Poll::Ready(End::Done(done));
                 }
                 if stopping && watch.is_quiet() {
                     return Poll::Ready(End::Quiet);

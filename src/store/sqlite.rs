@@ -52,7 +52,6 @@ impl Sqlite {
             faults: Arc::clone(&faults),
         };
 
-        make_private(&options.path)?;
         let mut connection = settings.open_writer()?;
         schema::prepare(&mut connection.db, &options.path)?;
         let data_version = connection.data_version()?;
@@ -122,20 +121,6 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Makes the file if there is none, readable by its owner only: it holds secrets and keys. SQLite gives the files
-/// beside it the same rights. A file that exists keeps what its operator gave it.
-fn make_private(path: &Path) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
     }
 }
 
