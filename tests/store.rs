@@ -297,6 +297,21 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
     assert!(ask().wait().is_ok());
 }
 
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_to_a_file_that_is_there_no_more() {
+    let f = fixture();
+    let away = f.path.with_extension("away");
+    std::fs::rename(&f.path, &away).unwrap();
+    assert!(matches!(add_owner(&f.store, "one").wait(), Err(Error::Unavailable(_))));
+    std::fs::write(&f.path, "").unwrap();
+    let refused = add_owner(&f.store, "two").wait();
+    assert!(matches!(refused, Err(Error::Unavailable(text)) if text.contains("another file")));
+    std::fs::rename(&away, &f.path).unwrap();
+    assert!(add_owner(&f.store, "three").wait().unwrap(), "put back");
+    assert_eq!(owner_names(&f.store), ["acme", "three"]);
+}
+
 #[test]
 fn a_closed_store_says_so() {
     let f = fixture();

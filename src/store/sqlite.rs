@@ -58,7 +58,9 @@ impl Sqlite {
         // From here on `begin` counts the time, and looks around between two waits.
         connection.db.busy_timeout(options.busy_timeout.min(WATCH)).map_err(error)?;
         let (writes, queue) = bounded(options.writer_queue.max(1));
-        let writer = Writer { connection, queue, cache, data_version, busy_timeout: options.busy_timeout };
+        let file = FileId::of(&options.path)?;
+        let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
+        let writer = Writer { connection, queue, cache, data_version, busy_timeout, path, file };
         let writer = spawn("store-writer", move || writer.run())?;
 
         let pool = r2d2::Pool::builder()
@@ -390,6 +392,28 @@ struct Writer {
     cache: Arc<Cache>,
     data_version: i64,
     busy_timeout: Duration,
+    path: PathBuf,
+    file: Option<FileId>,
+}
+
+/// Which file stands at a path, where the system tells: SQLite goes on writing to a file that is there no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Result<Option<FileId>> {
+        use std::os::unix::fs::MetadataExt;
+        match std::fs::metadata(path) {
+            Ok(file) => Ok(Some(FileId(file.dev(), file.ino()))),
+            Err(e) => Err(Error::Unavailable(format!("{}: {e}", path.display()))),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Path) -> Result<Option<FileId>> {
+        Ok(None)
+    }
 }
 
 /// A call that has run in the open transaction.
@@ -445,6 +469,13 @@ impl Writer {
     /// Takes the write lock. While another process has it, others may have had it before: what they changed must not be
     /// answered from memory only because we wait.
     fn begin(&mut self) -> Result<()> {
+        // What is written to a file that was moved away or replaced is lost with the next start.
+        if FileId::of(&self.path)? != self.file {
+            return Err(Error::Unavailable(format!(
+                "{} is another file than the one that was opened; put that one back, or stop and start again",
+                self.path.display()
+            )));
+        }
         let began = Instant::now();
         loop {
             match self.connection.control("BEGIN IMMEDIATE") {
