@@ -445,10 +445,10 @@ impl Writer {
                     Err(_) => break,
                 }
             }
-            // Those have waited as long as the group when the write lock has not come: nobody waits for it twice.
-            let behind = self.queue.len();
             if let Some(e) = self.answer(group) {
-                stop |= self.fail_waiting(behind, &e);
+                // The write lock has not come for the whole bound. Whoever stands behind has waited for it, too, or would
+                // wait in vain: nobody waits for it twice.
+                stop |= self.fail_waiting(self.queue.len(), &e);
             }
         }
     }
