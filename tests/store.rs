@@ -280,23 +280,6 @@ fn a_foreign_write_lock_delays_and_then_refuses_but_never_breaks() {
     assert!(add_owner(&f.store, "after").wait().unwrap());
 }
 
-#[test]
-fn nobody_waits_twice_for_a_foreign_write_lock() {
-    let f = fixture_with(|options| Options { writer_queue: 700, busy_timeout: Duration::from_secs(1), ..options });
-    let other = Store::open(&options(&f.path)).unwrap();
-    let (release, held) = hold_writer(&other);
-    // The writer takes the first and waits; behind it stand more than one commit carries.
-    let ask = || f.store.write(|tx| owners::all(tx).map(|_| ()));
-    let (first, next) = (ask(), ask());
-    let behind: Vec<_> = (0..600).map(|_| ask()).collect();
-    assert!(matches!(first.wait(), Err(Error::Locked)));
-    assert!(matches!(next.wait(), Err(Error::Locked)));
-    drop(release);
-    held.wait().unwrap();
-    assert!(behind.into_iter().all(|call| matches!(call.wait(), Err(Error::Locked))));
-    assert!(ask().wait().is_ok());
-}
-
 #[cfg(unix)]
 #[test]
 fn nothing_is_written_to_a_file_that_is_there_no_more() {

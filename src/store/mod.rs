@@ -20,6 +20,7 @@ mod cache;
 pub mod devices;
 #[cfg(feature = "faults")]
 pub mod fault;
+mod file;
 pub mod licenses;
 pub mod lock;
 pub mod owners;

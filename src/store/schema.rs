@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Error, Result, sqlite};
+use super::{Error, Result, file, sqlite};
 
 /// The whole schema, for a new database.
 const SCHEMA: &str = include_str!("../../schema.sql");
@@ -87,7 +87,7 @@ fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<()> {
         |e: String| Error::Unavailable(format!("cannot make the copy {} before the upgrade: {e}", copy.display()));
     // What a crash left half written is no copy; only a whole one gets the name.
     let _ = std::fs::remove_file(&part);
-    sqlite::create(&part).map_err(|e| failed(e.to_string()))?;
+    file::create(&part).map_err(|e| failed(e.to_string()))?;
     db.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map_err(|e| failed(e.to_string()))?;
     std::fs::rename(&part, &copy).map_err(|e| failed(e.to_string()))
 }

@@ -15,7 +15,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
 
 use super::tx::{ReadJob, TxEngine, WriteJob};
-use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, schema};
+use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, file, schema};
 
 /// The most calls that one commit carries. More would only make the first of them wait longer.
 const MAX_GROUP: usize = 256;
@@ -58,7 +58,7 @@ impl Sqlite {
         // From here on `begin` counts the time, and looks around between two waits.
         connection.db.busy_timeout(options.busy_timeout.min(WATCH)).map_err(error)?;
         let (writes, queue) = bounded(options.writer_queue.max(1));
-        let file = FileId::of(&options.path)?;
+        let file = file::FileId::of(&options.path)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let writer = Writer { connection, queue, cache, data_version, busy_timeout, path, file };
         let writer = spawn("store-writer", move || writer.run())?;
@@ -165,7 +165,7 @@ impl ConnectionSettings {
     }
 
     fn open_writer(&self) -> Result<Connection> {
-        create(&self.path)?;
+        file::create(&self.path)?;
         let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // Before anything is changed: a file that is not ours is left as it is.
         schema::version(&connection.db, &self.path)?;
@@ -178,20 +178,6 @@ impl ConnectionSettings {
             )
             .map_err(|e| unfit(&self.path, e))?;
         Ok(connection)
-    }
-}
-
-/// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
-/// it the same rights.
-pub(super) fn create(path: &Path) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
     }
 }
 
@@ -393,27 +379,7 @@ struct Writer {
     data_version: i64,
     busy_timeout: Duration,
     path: PathBuf,
-    file: Option<FileId>,
-}
-
-/// Which file stands at a path, where the system tells: SQLite goes on writing to a file that is there no more.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FileId(u64, u64);
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(path: &Path) -> Result<Option<FileId>> {
-        use std::os::unix::fs::MetadataExt;
-        match std::fs::metadata(path) {
-            Ok(file) => Ok(Some(FileId(file.dev(), file.ino()))),
-            Err(e) => Err(Error::Unavailable(format!("{}: {e}", path.display()))),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn of(_: &Path) -> Result<Option<FileId>> {
-        Ok(None)
-    }
+    file: Option<file::FileId>,
 }
 
 /// A call that has run in the open transaction.
@@ -470,7 +436,7 @@ impl Writer {
     /// answered from memory only because we wait.
     fn begin(&mut self) -> Result<()> {
         // What is written to a file that was moved away or replaced is lost with the next start.
-        if FileId::of(&self.path)? != self.file {
+        if file::FileId::of(&self.path)? != self.file {
             return Err(Error::Unavailable(format!(
                 "{} is another file than the one that was opened; put that one back, or stop and start again",
                 self.path.display()
@@ -556,5 +522,52 @@ impl Writer {
             changes.into_iter().for_each(|change| self.cache.apply(change));
             job.finish();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tx::WriteCall;
+    use super::*;
+    use crate::pending::pending;
+
+    #[test]
+    fn nobody_waits_twice_for_a_foreign_write_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.db");
+        let busy_timeout = Duration::from_millis(20);
+        let settings = ConnectionSettings {
+            path: path.clone(),
+            busy_timeout,
+            #[cfg(feature = "faults")]
+            faults: Arc::default(),
+        };
+        let mut connection = settings.open_writer().unwrap();
+        schema::prepare(&mut connection.db, &path).unwrap();
+        // More than one commit carries, and the stop, all there before the writer begins.
+        let (calls, queue) = bounded(MAX_GROUP * 3);
+        let answers: Vec<_> = (0..MAX_GROUP * 2)
+            .map(|_| {
+                let (deliver, answer) = pending();
+                let job: Box<dyn WriteJob> =
+                    Box::new(WriteCall { work: |_: &mut Tx<'_>| Ok(()), outcome: None, deliver });
+                calls.send(Message::Job(job)).unwrap();
+                answer
+            })
+            .collect();
+        calls.send(Message::Stop).unwrap();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let cache = Arc::new(Cache::new(1, 1));
+        let file = file::FileId::of(&path).unwrap();
+        let writer = Writer { connection, queue, cache, data_version: 0, busy_timeout, path, file };
+        let writer = std::thread::spawn(|| writer.run());
+        for (n, answer) in answers.into_iter().enumerate() {
+            assert!(matches!(answer.wait().unwrap(), Err(Error::Locked)), "call {n}");
+            if n == 0 {
+                other.execute_batch("ROLLBACK").unwrap();
+            }
+        }
+        writer.join().unwrap();
     }
 }
