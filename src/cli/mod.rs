@@ -59,7 +59,7 @@ const EXAMPLES: &str = "Examples:
   keystead user ban mia --app demo --reason 'chargeback'
   keystead serve --listen 0.0.0.0:8080
 
-Every command has --help with examples of its own.
+Every command listed above has --help with examples.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong configuration, 4 the database cannot be used, 5 another server \
 uses it, 6 unhealthy, 7 check found problems";

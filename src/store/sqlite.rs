@@ -411,10 +411,11 @@ impl Writer {
                     Err(_) => break,
                 }
             }
+            // Those have waited as long as the group when the write lock has not come: nobody waits for it twice. Whoever
+            // comes later has a wait of his own: what stopped the group need not stop him.
+            let behind = self.queue.len();
             if let Some(e) = self.answer(group) {
-                // The write lock has not come for the whole bound. Whoever stands behind has waited for it, too, or would
-                // wait in vain: nobody waits for it twice.
-                stop |= self.fail_waiting(self.queue.len(), &e);
+                stop |= self.fail_waiting(behind, &e);
             }
         }
     }
