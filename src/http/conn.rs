@@ -123,14 +123,42 @@ pub(super) static FULL: Farewell = Farewell {
     body: r#"{"success":false,"message":"The server has too many connections. Try again in a moment."}"#,
 };
 
+static HEAD_TOO_LARGE: Farewell = Farewell {
+    status: "431 Request Header Fields Too Large",
+    extra: "",
+    body: r#"{"success":false,"message":"The request's address and headers are too large. Send parameters in the body of a POST."}"#,
+};
+
+static NOT_HTTP: Farewell = Farewell {
+    status: "400 Bad Request",
+    extra: "",
+    body: r#"{"success":false,"message":"This is not a request that can be read. Send HTTP/1.1, with everything but ASCII percent-encoded in the address."}"#,
+};
+
+/// What to say instead of hyper's own refusal of a request's head, which has no body. None: this is no such refusal.
+pub(super) fn instead_of(refusal: &[u8]) -> Option<String> {
+    let ends_here = refusal.windows(19).any(|w| w.eq_ignore_ascii_case(b"content-length: 0\r\n"));
+    match refusal.get(..13) {
+        Some(b"HTTP/1.1 431 " | b"HTTP/1.1 414 ") if ends_here => Some(HEAD_TOO_LARGE.text()),
+        Some(b"HTTP/1.1 400 ") if ends_here => Some(NOT_HTTP.text()),
+        _ => None,
+    }
+}
+
+impl Farewell {
+    fn text(&self) -> String {
+        let Farewell { status, extra, body } = self;
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\n{extra}\
+             access-control-allow-origin: *\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+    }
+}
+
 /// Says one last thing, then waits shortly for the client to have read it.
 pub(super) async fn farewell(mut socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, what: &Farewell) {
-    let Farewell { status, extra, body } = what;
-    let length = body.len();
-    let text = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\n{extra}\
-         access-control-allow-origin: *\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
+    let text = what.text();
     let _ = timeout(Duration::from_secs(1), async {
         socket.write_all(text.as_bytes()).await?;
         socket.shutdown().await?;

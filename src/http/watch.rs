@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::conn::instead_of;
+
 /// How long to go on reading after the last answer, and how much: closing while the client still sends would make
 /// its system throw the answer away.
 const LINGER: Duration = Duration::from_secs(2);
@@ -173,6 +175,11 @@ impl Watched {
     pub(super) fn new(socket: TcpStream, watch: Arc<Watch>) -> Watched {
         Watched { socket, watch, lingered: 0 }
     }
+
+    /// What is written while a head is being read comes from hyper itself: it refuses the head, without a word.
+    fn refusal(&self, bytes: &[u8]) -> Option<String> {
+        if self.watch.is_reading_head() { instead_of(bytes) } else { None }
+    }
 }
 
 impl AsyncRead for Watched {
@@ -190,6 +197,10 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(ours) = self.refusal(bytes) {
+            // Nothing was answered on this connection that is still on its way, so these few bytes go at once.
+            return Pin::new(&mut self.socket).poll_write(cx, ours.as_bytes()).map_ok(|_| bytes.len());
+        }
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.watch.wrote(polled.is_ready());
         polled
@@ -200,6 +211,10 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(ours) = parts.first().and_then(|head| self.refusal(head)) {
+            let length = parts.iter().map(|part| part.len()).sum();
+            return Pin::new(&mut self.socket).poll_write(cx, ours.as_bytes()).map_ok(|_| length);
+        }
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
         self.watch.wrote(polled.is_ready());
         polled
