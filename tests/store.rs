@@ -296,6 +296,20 @@ fn nothing_is_written_to_a_file_that_is_there_no_more() {
 }
 
 #[test]
+fn a_foreign_write_lock_does_not_hold_up_the_end() {
+    // Without the end, it would be waited for.
+    let f = fixture_with(|options| Options { busy_timeout: Duration::from_secs(3_600), ..options });
+    let other = Store::open(&options(&f.path)).unwrap();
+    let (release, held) = hold_writer(&other);
+    let waiting = add_owner(&f.store, "late");
+    f.store.close();
+    assert!(matches!(waiting.wait(), Err(Error::Locked)));
+    drop(release);
+    held.wait().unwrap();
+    assert_eq!(owner_names(&other), ["acme"]);
+}
+
+#[test]
 fn a_closed_store_says_so() {
     let f = fixture();
     f.store.close();

@@ -69,8 +69,9 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         tracing::warn!(database, "there is no app yet; `keystead app create NAME` makes one, also while this runs");
     }
     let ended = server.run(Arc::clone(&ctx));
-    drop(clean_up);
+    // The store first: the clean-up may be waiting for it.
     ctx.store.close();
+    drop(clean_up);
     drop(log);
     Ok(ended?)
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -37,6 +38,7 @@ pub(super) struct Sqlite {
     writes: Sender<Message<Box<dyn WriteJob>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    closing: Arc<AtomicBool>,
     #[cfg(feature = "faults")]
     faults: Arc<super::fault::Plan>,
 }
@@ -60,7 +62,9 @@ impl Sqlite {
         let (writes, queue) = bounded(options.writer_queue.max(1));
         let file = file::FileId::of(&options.path)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
-        let writer = Writer { connection, queue, cache, data_version, busy_timeout, path, file };
+        let closing = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&closing);
+        let writer = Writer { connection, queue, cache, data_version, busy_timeout, path, file, closing: told };
         let writer = spawn("store-writer", move || writer.run())?;
 
         let pool = r2d2::Pool::builder()
@@ -82,6 +86,7 @@ impl Sqlite {
             writes,
             readers: Mutex::new(readers),
             writer: Mutex::new(Some(writer)),
+            closing,
             #[cfg(feature = "faults")]
             faults,
         })
@@ -101,6 +106,9 @@ impl Sqlite {
 
     /// The readers go first: SQLite folds the log into the file when the last connection that may write closes.
     pub(super) fn close(&self) {
+        // What is queued is still written, but not waited for: another process may hold the lock for longer than we may
+        // take to stop.
+        self.closing.store(true, Ordering::Relaxed);
         let readers = std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
         for _ in &readers {
             let _ = self.reads.send(Message::Stop);
@@ -380,6 +388,7 @@ struct Writer {
     busy_timeout: Duration,
     path: PathBuf,
     file: Option<file::FileId>,
+    closing: Arc<AtomicBool>,
 }
 
 /// A call that has run in the open transaction.
@@ -446,7 +455,9 @@ impl Writer {
         let began = Instant::now();
         loop {
             match self.connection.control("BEGIN IMMEDIATE") {
-                Err(Error::Locked) if began.elapsed() < self.busy_timeout => self.watch(),
+                Err(Error::Locked) if began.elapsed() < self.busy_timeout && !self.closing.load(Ordering::Relaxed) => {
+                    self.watch();
+                }
                 done => return done,
             }
         }
@@ -561,7 +572,8 @@ mod tests {
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let cache = Arc::new(Cache::new(1, 1));
         let file = file::FileId::of(&path).unwrap();
-        let writer = Writer { connection, queue, cache, data_version: 0, busy_timeout, path, file };
+        let writer =
+            Writer { connection, queue, cache, data_version: 0, busy_timeout, path, file, closing: Arc::default() };
         let writer = std::thread::spawn(|| writer.run());
         for (n, answer) in answers.into_iter().enumerate() {
             assert!(matches!(answer.wait().unwrap(), Err(Error::Locked)), "call {n}");
