@@ -11,9 +11,12 @@ use crate::config::{Config, Flags};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::server_key;
+use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
 use crate::http::{self, Server};
 use crate::model::time::Time;
+use crate::outside::fetch::Fetcher;
+use crate::outside::mail::Mailer;
 use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
@@ -46,6 +49,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
+    let mailer = mailer(config)?;
     let vault =
         Vault::read(config.vault_key.as_deref()).map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
     // The address first: a start that fails on it leaves no new database behind.
@@ -65,7 +69,8 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         public_url: config.public_url(address),
         vault: Arc::new(vault),
         server_key: Held::default(),
-        mail: false,
+        fetcher: Fetcher::new(Targets::new(config.allow_target.clone()), config.fetch_timeout),
+        mail: mailer.is_some(),
         serves_1_0: config.api_1_0,
         ascii_only: config.ascii_only,
     });
@@ -86,6 +91,13 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     drop(clean_up);
     drop(log);
     Ok(ended?)
+}
+
+/// What sends mail, if a mail server is set.
+fn mailer(config: &Config) -> Result<Option<Mailer>, Exit> {
+    let wrong = |text: String| Exit::new(Code::Configuration, text);
+    let smtp = config.smtp().map_err(|error| wrong(error.to_string()))?;
+    smtp.map(|smtp| Mailer::new(&smtp)).transpose().map_err(|error| wrong(error.to_string()))
 }
 
 /// How this configuration opens the database.
