@@ -20,6 +20,7 @@ use keystead::model::exchange::{Method, Request};
 use keystead::model::time::{Span, Time};
 use keystead::outside::fetch::Fetcher;
 use keystead::store::{self, Options, Store, subscriptions, users, verify};
+use keystead::wire::limits::Limits;
 use keystead::wire::{Answer, Ctx, FAMILIES};
 
 const NOW: Time = Time(1_900_000_000);
@@ -66,6 +67,7 @@ impl Server {
             vault: Arc::default(),
             server_key: Default::default(),
             fetcher: Fetcher::new(Targets::default(), Duration::from_secs(1)),
+            limits: Limits::new(1 << 20, 1 << 20),
             mail: true,
             serves_1_0: true,
             lists: Lists::default(),
