@@ -94,6 +94,8 @@ failures!(
     crate::domain::plan::PlanError,
     crate::domain::license::LicenseError,
     crate::domain::variable::VariableError,
+    crate::domain::relay::RelayError,
+    crate::domain::file::FileError,
     crate::domain::ban::BanError,
     crate::domain::subscription::ExtendError,
     crate::domain::user::UserError,
@@ -115,6 +117,7 @@ impl From<Refusal> for Exit {
             Refusal::LicenseNotFound => "there is no such license; see `keystead license list`".to_owned(),
             Refusal::UserNotFound => "there is no such user; see `keystead user list`".to_owned(),
             Refusal::VariableNotFound => "there is no such variable; see `keystead var list`".to_owned(),
+            Refusal::RelayNotFound => "there is no such relay; see `keystead relay list`".to_owned(),
             Refusal::SessionNotFound => "there is no such live session; see `keystead session list`".to_owned(),
             other => format!("refused: {}", other.code()),
         })

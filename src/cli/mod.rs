@@ -26,6 +26,7 @@ mod config;
 mod db;
 mod exit;
 mod export;
+mod file;
 mod import;
 mod input;
 mod license;
@@ -35,6 +36,7 @@ mod owner;
 mod plan;
 mod print;
 mod quickstart;
+mod relay;
 mod serve;
 mod session;
 mod setting;
@@ -112,6 +114,10 @@ enum Command {
     Session(session::Arguments),
     /// Set, list and delete an app's variables: texts handed to its clients
     Var(var::Arguments),
+    /// Add, list, show and delete an app's relays: addresses that its clients reach through the server
+    Relay(relay::Arguments),
+    /// Add, list, show, replace and delete an app's files: bytes handed to its clients
+    File(file::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
@@ -138,6 +144,8 @@ pub fn main() -> ExitCode {
         Command::Ban(arguments) => ban::run(&cli.global, arguments),
         Command::Session(arguments) => session::run(&cli.global, arguments),
         Command::Var(arguments) => var::run(&cli.global, arguments),
+        Command::Relay(arguments) => relay::run(&cli.global, arguments),
+        Command::File(arguments) => file::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),

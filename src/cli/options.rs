@@ -2,7 +2,10 @@
 
 use clap::Args;
 
+use crate::config::{Config, Flags};
 use crate::model::time::Span;
+
+use super::{Exit, Global};
 
 /// Which app.
 #[derive(Args)]
@@ -16,6 +19,23 @@ impl AppOption {
     /// The name, if one was given.
     pub(super) fn name(&self) -> Option<&str> {
         self.app.as_deref()
+    }
+}
+
+/// Which private networks may be asked.
+#[derive(Args)]
+pub(super) struct TargetOption {
+    /// A private network that the URL may lead to; the server needs the same setting to ask there [env:
+    /// KEYSTEAD_ALLOW_TARGET]
+    #[arg(long, value_name = "CIDR")]
+    allow_target: Vec<String>,
+}
+
+impl TargetOption {
+    /// The server's settings, with these networks.
+    pub(super) fn config(&self, global: &Global) -> Result<Config, Exit> {
+        let given = (!self.allow_target.is_empty()).then(|| self.allow_target.join(","));
+        global.load(Flags::default().or("allow-target", given))
     }
 }
 
