@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod file;
 mod init;
 mod license;
 mod limits;
@@ -11,6 +12,7 @@ mod log;
 mod login;
 mod messages;
 mod register;
+mod relay;
 mod session;
 mod signature;
 mod transport;
