@@ -32,6 +32,7 @@ pub mod server_keys;
 pub mod sessions;
 mod sqlite;
 pub mod subscriptions;
+pub mod two_factor;
 mod tx;
 pub mod users;
 pub mod variables;
