@@ -8,6 +8,7 @@ use super::cleanup::CleanUp;
 use super::{Code, Exit, Global};
 use crate::clock::Clock;
 use crate::config::{Config, Flags};
+use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::server_key;
@@ -60,6 +61,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
+        guesses: Guesses::default(),
         clock,
         lists,
         public_url: config.public_url(address),
