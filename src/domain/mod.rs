@@ -17,6 +17,8 @@ pub mod owner;
 pub mod plan;
 pub mod refusal;
 pub mod reset;
+
+pub mod sealing;
 pub mod secret;
 pub mod server_key;
 pub mod session;

@@ -28,6 +28,7 @@ pub mod outbox;
 pub mod owners;
 pub mod plans;
 pub mod schema;
+pub mod sealed;
 pub mod server_keys;
 pub mod sessions;
 mod sqlite;

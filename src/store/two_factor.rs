@@ -5,11 +5,8 @@ use crate::model::time::Time;
 
 use super::{Result, Row, Tx};
 
-const OF_USER: &str = "SELECT id, two_factor, two_factor_step, two_factor_pending, two_factor_pending_until \
+const OF_USER: &str = "SELECT two_factor, two_factor_step, two_factor_pending, two_factor_pending_until \
                        FROM users WHERE id = $1";
-// The first condition is that of the index, word for word.
-const AFTER: &str = "SELECT id, two_factor, two_factor_step, two_factor_pending, two_factor_pending_until FROM users \
-                     WHERE (two_factor IS NOT NULL OR two_factor_pending IS NOT NULL) AND id > $1 ORDER BY id LIMIT $2";
 const BEGIN: &str = "UPDATE users SET two_factor_pending = $2, two_factor_pending_until = $3 \
                      WHERE id = $1 AND two_factor IS NULL";
 const SWITCH_ON: &str = "UPDATE users SET two_factor = two_factor_pending, two_factor_step = $3, \
@@ -18,12 +15,9 @@ const SWITCH_ON: &str = "UPDATE users SET two_factor = two_factor_pending, two_f
 const SWITCH_OFF: &str = "UPDATE users SET two_factor = NULL, two_factor_step = 0, two_factor_pending = NULL, \
                           two_factor_pending_until = NULL WHERE id = $1 AND two_factor IS NOT NULL";
 const TAKE_STEP: &str = "UPDATE users SET two_factor_step = $2 WHERE id = $1 AND two_factor_step < $2";
-const RESEAL: &str = "UPDATE users SET two_factor = $2, two_factor_pending = $3 WHERE id = $1";
 
 /// What is stored of a user's second factor.
 pub struct Stored {
-    /// Whose.
-    pub user: UserId,
     /// The sealed secret; none: it is off.
     pub secret: Option<String>,
     /// The latest 30-second step whose code was taken.
@@ -37,11 +31,6 @@ pub struct Stored {
 /// A user's second factor. None: the user is gone.
 pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Option<Stored>> {
     tx.row(OF_USER, &[user.0.into()], stored)
-}
-
-/// At most `limit` users of all apps that have a secret or one that waits, after this one (0: from the start).
-pub fn after(tx: &mut Tx<'_>, user: UserId, limit: i64) -> Result<Vec<Stored>> {
-    tx.rows(AFTER, &[user.0.into(), limit.into()], stored)
 }
 
 /// Keeps a secret that waits for its first code; an older one waits no more. False: the second factor is on.
@@ -64,17 +53,11 @@ pub fn take_step(tx: &mut Tx<'_>, user: UserId, step: i64) -> Result<()> {
     tx.exec(TAKE_STEP, &[user.0.into(), step.into()]).map(|_| ())
 }
 
-/// Keeps the same secrets, sealed otherwise.
-pub fn reseal(tx: &mut Tx<'_>, user: UserId, secret: Option<&str>, pending: Option<&str>) -> Result<()> {
-    tx.exec(RESEAL, &[user.0.into(), secret.into(), pending.into()]).map(|_| ())
-}
-
 fn stored(row: &Row<'_>) -> Result<Stored> {
     Ok(Stored {
-        user: UserId(row.int(0)?),
-        secret: row.opt_text(1)?,
-        step: row.int(2)?,
-        pending: row.opt_text(3)?,
-        pending_until: row.opt_int(4)?.map(Time),
+        secret: row.opt_text(0)?,
+        step: row.int(1)?,
+        pending: row.opt_text(2)?,
+        pending_until: row.opt_int(3)?.map(Time),
     })
 }
