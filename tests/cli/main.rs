@@ -2,6 +2,7 @@
 
 mod app;
 mod general;
+mod keys;
 mod license;
 #[path = "../support/mod.rs"]
 mod support;
