@@ -34,6 +34,7 @@ mod options;
 mod owner;
 mod plan;
 mod print;
+mod public_key;
 mod quickstart;
 mod serve;
 mod session;
