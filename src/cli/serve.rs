@@ -15,6 +15,7 @@ use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
 use crate::http::{self, Server};
 use crate::model::time::Time;
+use crate::outside::delivery::{self, Delivery};
 use crate::outside::fetch::Fetcher;
 use crate::outside::mail::Mailer;
 use crate::store::lock::{self, Holder, LockError};
@@ -85,12 +86,22 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         let database = config.database.display().to_string();
         tracing::warn!(database, "there is no app yet; `keystead app create NAME` makes one, also while this runs");
     }
+    let delivery = Delivery::start(&delivery::Tools {
+        store: ctx.store.clone(),
+        clock: ctx.clock.clone(),
+        vault: Arc::clone(&ctx.vault),
+        fetcher: ctx.fetcher.clone(),
+        mailer,
+    })?;
     let ended = server.run(Arc::clone(&ctx));
+    // It notes in the store what was sent; a slow mail server does not hold up the end longer than a slow client may.
+    delivery.stop(ended.as_ref().copied().unwrap_or_default());
     // The store first: the clean-up may be waiting for it.
     ctx.store.close();
     drop(clean_up);
     drop(log);
-    Ok(ended?)
+    ended?;
+    Ok(())
 }
 
 /// What sends mail, if a mail server is set.

@@ -96,7 +96,9 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         public_url: config.public_url(address),
         ascii_only: true,
     });
-    let thread = thread::spawn(move || server.run_families(ctx, &[&FAMILY]).expect("serves"));
+    let thread = thread::spawn(move || {
+        server.run_families(ctx, &[&FAMILY]).expect("serves");
+    });
     Running { address, stop, thread, _dir: dir }
 }
 
