@@ -78,7 +78,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     // Before the first answer: a database whose secrets this process cannot open is not served.
     let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
     ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
-    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone())?;
+    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.
     let _ = writeln!(io::stderr(), "listening on http://{address}");

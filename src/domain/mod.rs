@@ -11,6 +11,7 @@ pub mod document;
 pub mod hashing;
 pub mod license;
 pub mod lists;
+pub mod log;
 pub mod outbox;
 pub mod owner;
 pub mod plan;

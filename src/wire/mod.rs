@@ -13,6 +13,7 @@ use crate::model::exchange::{Request, Response};
 use crate::outside::fetch::Fetcher;
 use crate::store::Store;
 
+mod discord;
 pub mod form;
 pub mod keyauth;
 pub mod pages;

@@ -23,6 +23,7 @@ mod entered;
 mod forgot;
 mod init;
 mod license;
+mod log;
 mod login;
 mod logout;
 mod register;
@@ -118,6 +119,7 @@ pub static TABLE: &[&Call] = &[
     &upgrade::CALL,
     &var::CALL,
     &checkblacklist::CALL,
+    &log::CALL,
     &check::CALL,
     &logout::CALL,
     &forgot::CALL,
