@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::config::Flags;
+use crate::store::server_keys;
 
 use self::key::{Form, PublicKey};
 use self::patch::{Patched, Target};
 use self::url::Base;
-use super::{Exit, Global, print_json, print_line, print_raw};
+use super::{Db, Exit, Global, print_json, print_line, print_raw};
 
 mod diff;
 mod file;
@@ -25,9 +26,10 @@ mod url;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  keystead sdk patch keyauth.py --url https://auth.example.com --public-key 8a88e3…  --dry-run
-  keystead sdk patch main.cpp lib/auth.cpp --url https://auth.example.com --public-key 8a88e3…
-  KEYSTEAD_PUBLIC_URL=https://auth.example.com keystead sdk patch KeyAuth.cs Program.cs --public-key 8a88e3… --json")]
+  keystead sdk patch keyauth.py --url https://auth.example.com --dry-run
+  keystead sdk patch main.cpp lib/auth.cpp --url https://auth.example.com
+  keystead sdk patch KeyAuth.cs --url https://auth.example.com --public-key 8a88e3…   where the database is not
+  KEYSTEAD_PUBLIC_URL=https://auth.example.com keystead sdk patch KeyAuth.cs Program.cs --json")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -55,7 +57,7 @@ struct Patch {
     /// The server's address as clients see it, without /api/… [default: the setting public-url]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The server's public key: 64 hex characters
+    /// The server's public key: 64 hex characters [default: the database's]
     #[arg(long, value_name = "HEX")]
     public_key: Option<String>,
     /// Show what would change and write nothing
@@ -101,10 +103,17 @@ fn configured(global: &Global) -> Result<Base, Exit> {
     Base::parse(&url).map_err(|e| Exit::usage(format!("the setting public-url: {e}")))
 }
 
-/// The server's public key.
-fn public_key(_: &Global, given: Option<&str>) -> Result<PublicKey, Exit> {
-    let given = given.ok_or_else(|| Exit::usage("say the server's public key with --public-key"))?;
-    PublicKey::parse(given).map_err(|e| Exit::usage(format!("--public-key: {e}")))
+/// The public key that was given, or else the database's.
+fn public_key(global: &Global, given: Option<&str>) -> Result<PublicKey, Exit> {
+    if let Some(given) = given {
+        return PublicKey::parse(given).map_err(|e| Exit::usage(format!("--public-key: {e}")));
+    }
+    let Some(stored) = Db::existing(global)?.read(server_keys::signing)? else {
+        return Err(Exit::failure(
+            "the database has no key pair yet: start the server once, or say its public key with --public-key",
+        ));
+    };
+    PublicKey::parse(&stored.public_key).map_err(|e| Exit::failure(format!("the key in the database: {e}")))
 }
 
 /// What was done to a file.

@@ -176,3 +176,17 @@ fn the_server_is_named_or_configured() {
     let new = fs::read_to_string(keystead.path("client.rs")).expect("reads");
     assert_eq!(new, "new(\"https://keys.example.com/api/1.2/\")");
 }
+
+#[test]
+fn the_key_comes_from_the_database() {
+    let keystead = Keystead::new();
+    fs::write(keystead.path("client.py"), python()).expect("writes");
+    let command = ["sdk", "patch", "client.py", "--url", URL];
+    keystead.fails(&command, 4, "there is no database");
+    keystead.ok(&["app", "create", "demo"]);
+    keystead.fails(&command, 1, "start the server once");
+    assert_eq!(fs::read_to_string(keystead.path("client.py")).expect("reads"), python());
+    in_store(&keystead, |tx| keystead::store::server_keys::replace(tx, "sealed", KEY, Clock::System.now()));
+    keystead.ok(&command);
+    assert!(fs::read_to_string(keystead.path("client.py")).expect("reads").contains(KEY));
+}
