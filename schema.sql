@@ -1,4 +1,4 @@
--- Keystead's store, version 1. This file is the readable truth: a new database is made by running it, and an older one
+-- Keystead's store, version 2. This file is the readable truth: a new database is made by running it, and an older one
 -- is brought up to it by the numbered upgrades in src/store/schema.rs.
 --
 -- Times are whole seconds since 1970 UTC, lengths of time are seconds, flags are 0 or 1. Names and keys are compared
@@ -80,8 +80,13 @@ CREATE TABLE users (
     created_at    INTEGER NOT NULL,
     last_login_at INTEGER NOT NULL,
     banned        INTEGER NOT NULL DEFAULT 0,
-    ban_reason    TEXT
+    ban_reason    TEXT,
+    two_factor    TEXT,                         -- the sealed TOTP secret; null: no code is asked for
+    two_factor_step          INTEGER NOT NULL DEFAULT 0,   -- the latest 30-second step whose code was taken
+    two_factor_pending       TEXT,              -- a sealed secret that waits for its first code …
+    two_factor_pending_until INTEGER            -- … until then
 ) STRICT;
+CREATE INDEX users_by_email ON users (app_id, email_sha1) WHERE email_sha1 IS NOT NULL;
 CREATE UNIQUE INDEX users_by_name ON users (app_id, lower(name));
 
 -- What users hold: a plan until some time. The plan is kept by name: deleting a plan takes nothing from a customer.
@@ -155,4 +160,126 @@ CREATE TABLE variables (
     PRIMARY KEY (app_id, name)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO schema_version (version) VALUES (1);
+-- Variables of single users. `read_only`: only the operator changes it.
+CREATE TABLE user_variables (
+    user_id   INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name      TEXT NOT NULL,
+    value     TEXT NOT NULL,
+    read_only INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id, name)
+) STRICT, WITHOUT ROWID;
+
+-- Chat channels. `delay`: seconds between two messages of one user.
+CREATE TABLE chat_channels (
+    id     INTEGER PRIMARY KEY,
+    app_id INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    name   TEXT NOT NULL,
+    delay  INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (app_id, name)
+) STRICT;
+
+-- The newest messages of each channel, in the order of their ids.
+CREATE TABLE chat_messages (
+    id         INTEGER PRIMARY KEY,
+    channel_id INTEGER NOT NULL REFERENCES chat_channels (id) ON DELETE CASCADE,
+    user_id    INTEGER REFERENCES users (id) ON DELETE SET NULL,
+    author     TEXT NOT NULL,                   -- as it is shown
+    text       TEXT NOT NULL,
+    sent_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX chat_messages_by_channel ON chat_messages (channel_id);
+CREATE INDEX chat_messages_by_user ON chat_messages (user_id) WHERE user_id IS NOT NULL;
+
+-- Users who may not write in any channel until then.
+CREATE TABLE chat_mutes (
+    user_id     INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    muted_until INTEGER NOT NULL
+) STRICT;
+
+-- Addresses that clients reach through the server, without seeing them (KeyAuth's "webhooks").
+CREATE TABLE relays (
+    app_id        INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    id            TEXT NOT NULL,
+    url           TEXT NOT NULL,
+    user_agent    TEXT NOT NULL,
+    authenticated INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (app_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Files for clients: kept here, or fetched from a URL at each download.
+CREATE TABLE files (
+    row           INTEGER PRIMARY KEY,
+    app_id        INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    id            TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    authenticated INTEGER NOT NULL DEFAULT 1,
+    created_at    INTEGER NOT NULL,
+    url           TEXT,
+    content       BLOB,
+    UNIQUE (app_id, id),
+    CHECK ((url IS NULL) <> (content IS NULL))
+) STRICT;
+
+-- What clients logged.
+CREATE TABLE logs (
+    id         INTEGER PRIMARY KEY,
+    app_id     INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    logged_at  INTEGER NOT NULL,
+    message    TEXT NOT NULL,
+    credential TEXT,                            -- who was logged in
+    pc_user    TEXT,                            -- what the client calls its machine's user
+    ip         TEXT NOT NULL
+) STRICT;
+CREATE INDEX logs_by_app ON logs (app_id);
+CREATE INDEX logs_by_time ON logs (logged_at);
+
+-- What has to be sent to the outside, until it is sent or given up. `payload` is sealed.
+CREATE TABLE outbox (
+    id         INTEGER PRIMARY KEY,
+    app_id     INTEGER REFERENCES apps (id) ON DELETE CASCADE,
+    kind       TEXT NOT NULL CHECK (kind IN ('mail', 'post')),
+    payload    TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    due_at     INTEGER NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX outbox_by_due ON outbox (kind, due_at);
+CREATE INDEX outbox_by_app ON outbox (app_id) WHERE app_id IS NOT NULL;
+
+-- Tokens of the token system: each stands in a file beside a program. The first file seen with it binds its hash.
+CREATE TABLE tokens (
+    id         INTEGER PRIMARY KEY,
+    app_id     INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    token      TEXT NOT NULL,                   -- 32 lower-case hex characters
+    license_id INTEGER REFERENCES licenses (id) ON DELETE SET NULL,
+    file_hash  TEXT,                            -- SHA-256 in lower-case hex
+    note       TEXT,
+    banned     INTEGER NOT NULL DEFAULT 0,
+    ban_reason TEXT,
+    created_at INTEGER NOT NULL,
+    UNIQUE (app_id, token)
+) STRICT;
+CREATE INDEX tokens_by_license ON tokens (license_id) WHERE license_id IS NOT NULL;
+
+-- One-time secrets that stand for a password: 'login' (the web loader's) and 'reset' (in the link of a mail). Only the
+-- SHA-256 of the secret is kept. A user has at most one of each kind.
+CREATE TABLE one_time_secrets (
+    user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind       TEXT NOT NULL CHECK (kind IN ('login', 'reset')),
+    hash       TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- The key pairs that sign the answers of protocol 1.3. The one that is not retired signs.
+CREATE TABLE server_keys (
+    id         INTEGER PRIMARY KEY,
+    seed       TEXT NOT NULL,                   -- the sealed private key
+    public_key TEXT NOT NULL,                   -- 64 lower-case hex characters
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX server_keys_signing ON server_keys ((1)) WHERE retired_at IS NULL;
+
+INSERT INTO schema_version (version) VALUES (2);

@@ -158,6 +158,8 @@ settings! {
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";
     vpn_list: Option<PathBuf> = "", "vpn-list", "FILE", path, "networks of VPN providers, one CIDR per line";
     leaked_passwords: Option<PathBuf> = "", "leaked-passwords", "FILE", path, "SHA-1 of passwords known from breaches, sorted, one per line";
+    api_1_0: bool = "false", "api-1-0", "BOOL", flag, "whether KeyAuth's API 1.0 is served: its messages can be changed on the way unnoticed";
+    vault_key: Option<PathBuf> = "", "vault-key", "FILE", path, "a file with 64 hex characters, the key that secrets in the database are sealed with; keep it elsewhere";
     ascii_only: bool = "true", "ascii-only", "BOOL", flag, "whether answers spell non-ASCII characters as \\uXXXX";
     log_level: Level = "info", "log-level", "LEVEL", level, "off, error, warn, info, debug or trace";
     log_format: LogFormat = "auto", "log-format", "FORMAT", log_format, "auto, text or json; auto is text on a terminal, else json";
@@ -287,7 +289,11 @@ mod tests {
         assert_eq!(config.list().count(), TABLE.len());
         for (i, setting) in TABLE.iter().enumerate() {
             assert!(TABLE[..i].iter().all(|other| other.name != setting.name), "{} twice", setting.name);
-            assert!(setting.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", setting.name);
+            assert!(
+                setting.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{}",
+                setting.name
+            );
             assert!(!setting.help.is_empty() && !setting.placeholder.is_empty());
         }
         assert_eq!(config.header_limit, 16 << 10);

@@ -60,6 +60,10 @@ impl Server {
             store: Store::open(&Options::small(path)).unwrap(),
             hashing: Hashing::start(1, 4).unwrap(),
             clock: Clock::test(NOW),
+
+            vault: Arc::default(),
+            server_key: Default::default(),
+            serves_1_0: true,
             lists: Lists::default(),
             public_url: "http://127.0.0.1".into(),
             ascii_only: true,
@@ -80,7 +84,7 @@ impl Server {
             limited: None,
         };
         let answer = FAMILIES[0].paths.iter().find(|(path, _)| *path == "/api/1.2").unwrap().1;
-        let response = match answer(&self.ctx, request) {
+        let response = match (answer.answer)(&self.ctx, request) {
             Answer::Now(response) => response,
             Answer::Later(future) => self.runtime.block_on(future),
         };

@@ -10,11 +10,14 @@ use crate::clock::Clock;
 use crate::config::{Config, Flags};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
+use crate::domain::server_key;
+use crate::domain::vault::Vault;
 use crate::http::{self, Server};
 use crate::model::time::Time;
 use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
+use crate::wire::keyauth::server_key::Held;
 
 /// The options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +46,8 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
+    let vault =
+        Vault::read(config.vault_key.as_deref()).map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
     // The address first: a start that fails on it leaves no new database behind.
     let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
     let store = Store::open(&options(config)).map_err(|error| {
@@ -58,8 +63,14 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         clock,
         lists,
         public_url: config.public_url(address),
+        vault: Arc::new(vault),
+        server_key: Held::default(),
+        serves_1_0: config.api_1_0,
         ascii_only: config.ascii_only,
     });
+    // Before the first answer: a database whose secrets this process cannot open is not served.
+    let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
+    ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
     let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone())?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.

@@ -15,10 +15,12 @@ pub mod owner;
 pub mod plan;
 pub mod refusal;
 pub mod secret;
+pub mod server_key;
 pub mod session;
 pub mod subscription;
 pub mod user;
 pub mod variable;
+pub mod vault;
 
 pub use refusal::Refusal;
 

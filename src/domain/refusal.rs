@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::model::time::Time;
+
 /// A rule said no. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -92,6 +94,86 @@ pub enum Refusal {
     NothingToGrant,
     /// No such variable.
     VariableNotFound,
+    /// The operator has this protocol version switched off.
+    VersionOff,
+    /// The app asks for a token file, no token was sent.
+    TokenMissing,
+    /// The app asks for a token file, its hash was not sent.
+    TokenHashMissing,
+    /// No such token.
+    TokenNotFound,
+    /// The token is banned.
+    TokenBanned(Option<String>),
+    /// The token is bound to a file with another hash.
+    TokenHashMismatch,
+    /// The user has a second factor, no code was sent.
+    TwoFactorRequired,
+    /// The code of the second factor is wrong, or was used already.
+    TwoFactorWrong,
+    /// Too many wrong codes for this user; the next one may come after this time.
+    TwoFactorBlocked(Duration),
+    /// A second factor is on already.
+    TwoFactorOn,
+    /// No new secret waits for its first code, or it has waited too long.
+    TwoFactorExpired,
+    /// The code that is to switch the second factor on or off is wrong.
+    TwoFactorSetupWrong,
+    /// A second factor is switched off with a code only.
+    TwoFactorCodeMissing,
+    /// The user has no second factor.
+    TwoFactorOff,
+    /// No such user; nobody is sent a mail.
+    ResetUserNotFound,
+    /// The user has no e-mail address, or none that could open it.
+    EmailMissing,
+    /// The e-mail address is not the user's.
+    EmailMismatch,
+    /// This server has no mail server to send with.
+    MailUnavailable,
+    /// Nobody is logged in.
+    NobodyOnline,
+    /// A user variable without a name.
+    VariableNameMissing,
+    /// A user variable without a value.
+    VariableDataMissing,
+    /// A user variable's name has more than 99 bytes.
+    VariableNameTooLong,
+    /// A user variable's value has more than 500 bytes.
+    VariableDataTooLong,
+    /// Only the operator changes this user variable.
+    VariableReadOnly,
+    /// The user has as many variables as one may have.
+    TooManyVariables,
+    /// The user has no such variable.
+    UserVariableNotFound,
+    /// No such chat channel.
+    ChannelNotFound,
+    /// The user's last message in the channel is younger than its delay.
+    ChatTooFast,
+    /// The user may not write until then.
+    ChatMuted(Time),
+    /// A chat message without text.
+    MessageBlank,
+    /// A chat message has more than 2,000 bytes.
+    MessageTooLong,
+    /// No such relay.
+    RelayNotFound,
+    /// The relay's target could not be reached, was too slow, or answered too much.
+    RelayFailed,
+    /// No such file.
+    FileNotFound,
+    /// The file's source is gone, cannot be reached, or holds too much.
+    FileUnavailable,
+    /// A log line without text.
+    LogMessageMissing,
+    /// A log line has more than 275 bytes.
+    LogMessageTooLong,
+    /// A ban's reason has more than 99 bytes.
+    BanReasonTooLong,
+    /// The username that was wished for exists.
+    NewUsernameTaken,
+    /// The link of a mail was used, replaced, or is too old.
+    ResetExpired,
     /// Neither the device nor the address is banned (the answer to that question is a failure on the wire).
     NotBanned,
 }
@@ -143,6 +225,46 @@ impl Refusal {
             Refusal::ExpiryInPast => "EXPIRY_IN_PAST",
             Refusal::NothingToGrant => "UPGRADE_FAILED",
             Refusal::VariableNotFound => "VARIABLE_NOT_FOUND",
+            Refusal::VersionOff => "VERSION_OFF",
+            Refusal::TokenMissing => "TOKEN_MISSING",
+            Refusal::TokenHashMissing => "TOKEN_HASH_MISSING",
+            Refusal::TokenNotFound => "INVALID_TOKEN",
+            Refusal::TokenBanned(_) => "TOKEN_BANNED",
+            Refusal::TokenHashMismatch => "TOKEN_HASH_MISMATCH",
+            Refusal::TwoFactorRequired => "2FA_REQUIRED",
+            Refusal::TwoFactorWrong => "2FA_INVALID",
+            Refusal::TwoFactorBlocked(_) => "2FA_BLOCKED",
+            Refusal::TwoFactorOn => "2FA_ALREADY_ENABLED",
+            Refusal::TwoFactorExpired => "2FA_SESSION_EXPIRED",
+            Refusal::TwoFactorSetupWrong => "2FA_INVALID",
+            Refusal::TwoFactorCodeMissing => "2FA_CODE_MISSING",
+            Refusal::TwoFactorOff => "2FA_NOT_ENABLED",
+            Refusal::ResetUserNotFound => "USER_NOT_FOUND",
+            Refusal::EmailMissing => "EMAIL_MISSING",
+            Refusal::EmailMismatch => "EMAIL_MISMATCH",
+            Refusal::MailUnavailable => "MAIL_UNAVAILABLE",
+            Refusal::NobodyOnline => "NOBODY_ONLINE",
+            Refusal::VariableNameMissing => "VARIABLE_NAME_MISSING",
+            Refusal::VariableDataMissing => "VARIABLE_DATA_MISSING",
+            Refusal::VariableNameTooLong => "VARIABLE_NAME_TOO_LONG",
+            Refusal::VariableDataTooLong => "VARIABLE_DATA_TOO_LONG",
+            Refusal::VariableReadOnly => "VARIABLE_READ_ONLY",
+            Refusal::TooManyVariables => "TOO_MANY_VARIABLES",
+            Refusal::UserVariableNotFound => "VARIABLE_NOT_FOUND",
+            Refusal::ChannelNotFound => "CHANNEL_NOT_FOUND",
+            Refusal::ChatTooFast => "CHAT_TOO_FAST",
+            Refusal::ChatMuted(_) => "CHAT_MUTED",
+            Refusal::MessageBlank => "MESSAGE_BLANK",
+            Refusal::MessageTooLong => "MESSAGE_TOO_LONG",
+            Refusal::RelayNotFound => "WEBHOOK_NOT_FOUND",
+            Refusal::RelayFailed => "WEBHOOK_FAILED",
+            Refusal::FileNotFound => "FILE_NOT_FOUND",
+            Refusal::FileUnavailable => "FILE_UNAVAILABLE",
+            Refusal::LogMessageMissing => "LOG_MESSAGE_MISSING",
+            Refusal::LogMessageTooLong => "LOG_MESSAGE_TOO_LONG",
+            Refusal::BanReasonTooLong => "BAN_REASON_TOO_LONG",
+            Refusal::NewUsernameTaken => "USERNAME_TAKEN",
+            Refusal::ResetExpired => "RESET_EXPIRED",
             Refusal::NotBanned => "NOT_BANNED",
         }
     }

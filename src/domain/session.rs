@@ -14,6 +14,9 @@ use super::{Refusal, Stop};
 /// The longest enckey, in bytes (contract 3.1: the text says 35, clients may send 36).
 pub const MAX_ENCKEY: usize = 36;
 
+/// The longest enckey that enciphers, in bytes (contract 3.4: clients send 64).
+pub const MAX_ENVELOPE_KEY: usize = 128;
+
 /// How long the row of an ended session is kept, in seconds: so long its refusals are signed.
 pub const KEPT_SECONDS: i64 = 86_400;
 
@@ -29,6 +32,8 @@ pub enum Enckey<'a> {
     Missing,
     /// This was sent; may be empty.
     Given(&'a str),
+    /// This was sent to encipher with; not empty.
+    Envelope(&'a str),
 }
 
 /// What a client sends to open a session.
@@ -56,6 +61,7 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
         Enckey::Missing | Enckey::Given("") if settings.force_encryption => {
             return Err(Refusal::EncryptionRequired.into());
         }
+        Enckey::Envelope(key) if key.len() > MAX_ENVELOPE_KEY => return Err(Refusal::EnckeyTooLong.into()),
         _ => {}
     }
     if settings.vpn_block && lists.is_vpn(by.ip) && !is_allowed(tx, app, by.ip)? {
@@ -74,7 +80,7 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
         check_hash(tx, app, by.hash)?;
     }
     let sign_key = match by.enckey {
-        Enckey::Given(key) => Some(format!("{key}-{}", app.secret).into()),
+        Enckey::Given(key) | Enckey::Envelope(key) => Some(format!("{key}-{}", app.secret).into()),
         Enckey::Missing | Enckey::NotApplicable => None,
     };
     let session = Session {

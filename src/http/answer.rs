@@ -20,7 +20,7 @@ use super::conn::Client;
 use super::route::{Route, preflight};
 use super::{convert, log, proxy};
 use crate::model::exchange::{Method, Request, Response};
-use crate::wire::{Answer, Answerer, Family, Fault};
+use crate::wire::{Answer, Ctx, Door, Fault};
 
 /// Answers one request of a connection.
 pub(super) async fn answer(
@@ -42,15 +42,15 @@ pub(super) async fn answer(
     let route = match method {
         Method::Options => Err(preflight()),
         _ => match shared.routes.find(request.uri().path(), matches!(method, Method::Get | Method::Head)) {
-            Route::Family(family, answerer) => Ok((family, answerer)),
+            Route::Family(family, door) => Ok((family, door)),
             Route::Hello => Err(shared.routes.hello()),
             Route::Nothing => Err(shared.routes.nothing()),
         },
     };
     let out = match route {
-        Ok((family, answerer)) => {
+        Ok((family, door)) => {
             let line = Line { family: family.name, ..line };
-            ask_family(&client, family, answerer, method, request, line).await
+            ask_family(&client, door, method, request, line).await
         }
         Err(response) => {
             if !request.body().is_end_stream() {
@@ -66,8 +66,7 @@ pub(super) async fn answer(
 
 async fn ask_family(
     client: &Arc<Client>,
-    family: &'static Family,
-    answerer: Answerer,
+    door: &'static Door,
     method: Method,
     request: hyper::Request<Incoming>,
     line: Line,
@@ -81,7 +80,7 @@ async fn ask_family(
                 Ok(body) => body,
                 Err(fault) => {
                     client.watch.linger();
-                    let response = (family.fault)(fault);
+                    let response = (door.fault)(&shared.ctx, fault);
                     line.write(client, &response);
                     return convert::outgoing(response, true);
                 }
@@ -99,22 +98,22 @@ async fn ask_family(
         body,
         limited,
     };
-    let response = match catch_unwind(AssertUnwindSafe(|| answerer(&shared.ctx, request))) {
+    let response = match catch_unwind(AssertUnwindSafe(|| (door.answer)(&shared.ctx, request))) {
         Ok(Answer::Now(response)) => response,
         Ok(Answer::Later(answer)) => {
-            let job = Job { answer, family, line, client: Arc::clone(client) };
+            let job = Job { answer, door, line, client: Arc::clone(client) };
             let response = Finish(Some(job)).await;
             return convert::outgoing(response, client.watch.is_last());
         }
-        Err(_) => panicked(family, &line),
+        Err(_) => panicked(&shared.ctx, door, &line),
     };
     line.write(client, &response);
     convert::outgoing(response, client.watch.is_last())
 }
 
-fn panicked(family: &'static Family, line: &Line) -> Response {
-    tracing::error!(id = line.id, family = family.name, "answering this request panicked");
-    (family.fault)(Fault::Panicked)
+fn panicked(ctx: &Ctx, door: &Door, line: &Line) -> Response {
+    tracing::error!(id = line.id, family = line.family, "answering this request panicked");
+    (door.fault)(ctx, Fault::Panicked)
 }
 
 /// What the log line says that is known before the answer.
@@ -136,7 +135,7 @@ impl Line {
 /// An answer that waits for another thread, with its log line.
 struct Job {
     answer: Pin<Box<dyn Future<Output = Response> + Send>>,
-    family: &'static Family,
+    door: &'static Door,
     line: Line,
     client: Arc<Client>,
 }
@@ -147,7 +146,7 @@ impl Future for Job {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
         let response = match catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(cx))) {
             Ok(polled) => ready!(polled),
-            Err(_) => panicked(self.family, &self.line),
+            Err(_) => panicked(&self.client.shared.ctx, self.door, &self.line),
         };
         self.line.write(&self.client, &response);
         Poll::Ready(response)

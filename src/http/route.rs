@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use crate::model::exchange::{HeaderValue, Note, Response};
-use crate::wire::{Answerer, Family};
+use crate::wire::{Door, Family};
 
 /// All paths of all families, and what is said where there is none.
 pub(super) struct Routes {
     /// Sorted by path.
-    paths: Vec<(&'static [u8], &'static Family, Answerer)>,
+    paths: Vec<(&'static [u8], &'static Family, &'static Door)>,
     hello: Bytes,
     nothing: Bytes,
 }
@@ -17,7 +17,7 @@ pub(super) struct Routes {
 #[derive(Clone, Copy)]
 pub(super) enum Route {
     /// A family.
-    Family(&'static Family, Answerer),
+    Family(&'static Family, &'static Door),
     /// The front door: says what this is.
     Hello,
     /// Nobody.
@@ -29,7 +29,7 @@ impl Routes {
     pub(super) fn new(families: &[&'static Family], public_url: &str) -> Result<Routes, String> {
         let mut paths: Vec<_> = families
             .iter()
-            .flat_map(|family| family.paths.iter().map(|(path, answerer)| (path.as_bytes(), *family, *answerer)))
+            .flat_map(|family| family.paths.iter().map(|(path, door)| (path.as_bytes(), *family, *door)))
             .collect();
         paths.sort_by_key(|(path, ..)| *path);
         if let Some(pair) = paths.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -102,8 +102,9 @@ mod tests {
         Answer::Now(preflight())
     }
 
-    static ONE: Family = Family { name: "one", paths: &[("/b/1", never), ("/a", never)], fault: |_| preflight() };
-    static TWO: Family = Family { name: "two", paths: &[("/a", never)], fault: |_| preflight() };
+    static NEVER: Door = Door { answer: never, fault: |_, _| preflight() };
+    static ONE: Family = Family { name: "one", paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
+    static TWO: Family = Family { name: "two", paths: &[("/a", &NEVER)] };
 
     #[test]
     fn a_path_is_found_with_and_without_one_slash_at_its_end() {

@@ -18,7 +18,7 @@ use crate::domain::lists::Lists;
 use crate::model::exchange::{Note, Request, Response};
 use crate::pending::pending;
 use crate::store::{Options, Store};
-use crate::wire::{Answer, Ctx, Family, Fault};
+use crate::wire::{Answer, Ctx, Door, Family, Fault};
 
 static FINISHED: AtomicUsize = AtomicUsize::new(0);
 static SLOW_BEGUN: AtomicUsize = AtomicUsize::new(0);
@@ -49,12 +49,14 @@ fn slow(_: &Arc<Ctx>, _: Request) -> Answer {
     }))
 }
 
-fn fault(fault: Fault) -> Response {
+fn fault(_: &Ctx, fault: Fault) -> Response {
     assert_eq!(fault, Fault::Panicked);
     say(500, "bug")
 }
 
-static FAMILY: Family = Family { name: "test", paths: &[("/bug", bug), ("/slow", slow)], fault };
+static BUG: Door = Door { answer: bug, fault };
+static SLOW: Door = Door { answer: slow, fault };
+static FAMILY: Family = Family { name: "test", paths: &[("/bug", &BUG), ("/slow", &SLOW)] };
 
 struct Running {
     address: SocketAddr,
@@ -83,6 +85,9 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         store,
         hashing: Hashing::start(1, 1).expect("threads"),
         clock: Clock::default(),
+        vault: Arc::default(),
+        server_key: Default::default(),
+        serves_1_0: false,
         lists: Lists::load(None, None).expect("no lists"),
         public_url: config.public_url(address),
         ascii_only: true,

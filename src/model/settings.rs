@@ -179,10 +179,10 @@ settings! {
     vpn_block: bool = false, "vpnblock", Flag, "1: init refuses addresses of the server's VPN list, unless the app allows them";
     session_seconds: i64 = 21_600, "session", Int(1, 604_800), "seconds that a session lives; it does not slide";
     force_encryption: bool = false, "forceEncryption", Flag, "1: a 1.2 init must send an enckey";
-    token_system: bool = false, "tokensystem", Flag, "1: init asks for a token file (kept for exchange; not served by this version)";
+    token_system: bool = false, "tokensystem", Flag, "1: init asks for a token file and its hash";
     min_username_length: i64 = 1, "minUsernameLength", Int(0, 70), "the least bytes of a new username";
     block_leaked_passwords: bool = false, "blockLeakedPasswords", Flag, "1: register refuses passwords known from breaches";
-    webhook: Text = text(""), "webhook", Free(2048), "Discord URL for log lines (kept for exchange; not served by this version)";
+    webhook: Text = text(""), "webhook", Free(2048), "Discord URL: what clients log is posted there too";
     format: Text = text("******-******-******-******-******-******"), "format", Free(70), "the license mask used when none is given";
     amount: i64 = 1, "amount", Int(1, 1_000_000), "licenses made when no count is given";
     level: Text = text("1"), "lvl", Free(12), "the license level used when none is given";
@@ -218,11 +218,11 @@ settings! {
     paused_sub: Text = text("Your subscription is paused and can't be used right now"), "pausedsub", Message(100), "what the user holds is paused";
     vpn_blocked: Text = text("VPNs are blocked on this application"), "vpnblocked", Message(100), "the address is on the VPN list";
     hash_check_fail: Text = text("This program hash does not match, make sure you're using latest version"), "hashcheckfail", Message(100), "the program's hash is not accepted";
-    token_invalid: Text = text("Token Invalid"), "tokeninvalid", Message(99), "the token file is unknown (kept for exchange)";
+    token_invalid: Text = text("Token Invalid"), "tokeninvalid", Message(99), "the token file is unknown";
     paused_app: Text = text("Application is currently paused, please wait for the developer to say otherwise."), "pausedApp", Message(99), "the app is paused";
     username_too_short: Text = text("Username too short, try longer one."), "unTooShort", Message(99), "a new username has too few bytes";
     password_leaked: Text = text("This password has been leaked in a data breach (not from us), please use a different one."), "pwLeaked", Message(99), "the password is known from breaches";
-    chat_hit_delay: Text = text("Chat slower, you've hit the delay limit"), "chatHitDelay", Message(99), "chat messages come too fast (kept for exchange)";
+    chat_hit_delay: Text = text("Chat slower, you've hit the delay limit"), "chatHitDelay", Message(99), "chat messages come too fast";
 }
 
 #[cfg(test)]

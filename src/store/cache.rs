@@ -5,6 +5,7 @@
 //! meanwhile, the placeholder is gone and the loaded value, perhaps stale, is not kept.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::{Cache as Quick, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, UnitWeighter};
@@ -21,6 +22,7 @@ type Lifecycle<K, V> = quick_cache::sync::DefaultLifecycle<K, V>;
 pub struct Cache {
     sessions: Quick<SessionId, Arc<Session>>,
     apps: Quick<AppKey, Arc<App>>,
+    epoch: AtomicU64,
 }
 
 /// `ownerid` and app name, joined. An ownerid has ten bytes, so no two pairs are joined to the same text.
@@ -40,7 +42,7 @@ impl<K: Clone + Eq + std::hash::Hash, V: Clone> Loading<'_, K, V> {
 
 impl Cache {
     pub(super) fn new(sessions: usize, apps: usize) -> Cache {
-        Cache { sessions: Quick::new(sessions.max(1)), apps: Quick::new(apps.max(1)) }
+        Cache { sessions: Quick::new(sessions.max(1)), apps: Quick::new(apps.max(1)), epoch: AtomicU64::new(0) }
     }
 
     /// A session, if it is known here.
@@ -63,6 +65,12 @@ impl Cache {
         self.apps.get_value_or_guard_async(&app_key(ownerid, name)).await.map_err(Loading)
     }
 
+    /// Counts up whenever all is forgotten. Who keeps something read from the database elsewhere than here notes the
+    /// epoch before reading, and reads again when it has moved on.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Carries out what a commit changed. Only the writer calls this, in the order of its commits.
     pub(super) fn apply(&self, change: Change) {
         match change {
@@ -77,6 +85,7 @@ impl Cache {
 
     /// Forgets all of it: another process has written to the file.
     pub(super) fn clear(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         self.sessions.clear();
         self.apps.clear();
     }

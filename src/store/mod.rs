@@ -26,6 +26,7 @@ pub mod lock;
 pub mod owners;
 pub mod plans;
 pub mod schema;
+pub mod server_keys;
 pub mod sessions;
 mod sqlite;
 pub mod subscriptions;

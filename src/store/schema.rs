@@ -11,10 +11,10 @@ use super::{Error, Result, file, sqlite};
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// `UPGRADES[n]` brings version n + 1 to version n + 2. Never changed once released; a new version is one more entry.
-const UPGRADES: &[&str] = &[];
+const UPGRADES: &[&str] = &[include_str!("schema/to_2.sql")];
 
 /// Makes the database ready for use, whatever it is now.
 pub(super) fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
@@ -142,6 +142,35 @@ mod tests {
         let mut other = Connection::open(dir.path().join("other.db")).unwrap();
         other.execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
         assert!(matches!(prepare(&mut other, &path), Err(Error::Unfit(text)) if text.contains("not one of")));
+    }
+
+    /// What every table and index of a database is made of.
+    fn shape(db: &Connection) -> Vec<String> {
+        let columns = "SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || \
+                       coalesce(c.dflt_value, '') || ' ' || c.pk FROM sqlite_schema m, pragma_table_info(m.name) c";
+        let indexes = "SELECT name || ' ' || coalesce(replace(replace(sql, char(10), ''), '  ', ''), '') \
+                       FROM sqlite_schema WHERE type = 'index'";
+        let mut all = Vec::new();
+        for query in [columns, indexes] {
+            let mut statement = db.prepare(query).unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            all.extend(rows.map(|row| row.unwrap()));
+        }
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn an_upgraded_database_is_like_a_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.db");
+        let mut old = Connection::open(&path).unwrap();
+        old.execute_batch(include_str!("../../tests/schema/1.sql")).unwrap();
+        prepare(&mut old, &path).unwrap();
+        let mut new = Connection::open_in_memory().unwrap();
+        prepare(&mut new, &path).unwrap();
+        assert_eq!(shape(&old), shape(&new));
+        assert_eq!(version(&old, &path).unwrap(), Some(VERSION));
     }
 
     #[test]

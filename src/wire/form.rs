@@ -2,6 +2,7 @@
 //! parameter by name, decides no rule and refuses nothing: what is wrong with a form is a [`FormFault`] beside the
 //! parameters that could be read, so that the caller can still find the app and sign its refusal.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 
@@ -87,6 +88,20 @@ impl Form {
     /// As [`Form::text`], but `0` is missing too: the rule for `ownerid`, `name` and `ver`.
     pub fn text_not_zero(&self, name: &str) -> Option<&str> {
         self.text(name).filter(|value| *value != "0")
+    }
+
+    /// The same parameters with other values, for formats that wrap them.
+    pub fn map<'a>(&'a self, mut change: impl FnMut(&str, &'a str) -> Cow<'a, str>) -> Form {
+        let mut pairs = Pairs::usual();
+        for (name, value) in self.pairs.iter() {
+            let at = pairs.text.len();
+            pairs.text.push_str(name);
+            let start = pairs.text.len();
+            pairs.text.push_str(&change(name, value));
+            pairs.spans.push(Span { name: at, value: start, end: pairs.text.len() });
+        }
+        let fault = self.fault.clone().or_else(|| pairs.nul());
+        Form { pairs, fault }
     }
 
     /// What is wrong with the form, if anything is. What could be read is there all the same.

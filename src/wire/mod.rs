@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
+use crate::domain::vault::Vault;
 use crate::model::exchange::{Request, Response};
 use crate::store::Store;
 
@@ -27,6 +28,12 @@ pub struct Ctx {
     pub lists: Lists,
     /// The server's own address as clients see it, without a slash at its end: the start of links in answers.
     pub public_url: String,
+    /// Opens and seals what is secret in the database.
+    pub vault: Arc<Vault>,
+    /// The key pair that signs the answers of KeyAuth's 1.3.
+    pub server_key: keyauth::server_key::Held,
+    /// Whether KeyAuth's 1.0 is served.
+    pub serves_1_0: bool,
     /// Whether answers spell non-ASCII as `\uXXXX` (contract 1.7).
     pub ascii_only: bool,
 }
@@ -60,9 +67,15 @@ pub struct Family {
     /// Its name in the log and in the documentation.
     pub name: &'static str,
     /// Its paths, without the slash at the end (it is served with and without), and who answers there.
-    pub paths: &'static [(&'static str, Answerer)],
-    /// What it says when there is no request to answer.
-    pub fault: fn(Fault) -> Response,
+    pub paths: &'static [(&'static str, &'static Door)],
+}
+
+/// Who answers at a path.
+pub struct Door {
+    /// Answers a request.
+    pub answer: Answerer,
+    /// What is said when there is no request to answer.
+    pub fault: fn(&Ctx, Fault) -> Response,
 }
 
 /// All families.

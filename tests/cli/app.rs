@@ -69,7 +69,7 @@ fn settings_are_set_in_every_form() {
     keystead.fails(&["app", "set", "demo", "ver=9", "enabled=maybe"], 2, "0 or 1");
     assert_eq!(keystead.json(&["app", "show"])["settings"]["ver"], Value::Null);
 
-    assert!(keystead.run(&["app", "set", "webhook=https://example.com"]).err.contains("kept for exchange"));
+    assert!(keystead.run(&["app", "set", "customDomain=example.com"]).err.contains("kept for exchange"));
     assert!(keystead.run(&["app", "set", "vpnblock=1"]).err.contains("--vpn-list"));
     assert!(keystead.run(&["app", "set", "blockLeakedPasswords=1"]).err.contains("--leaked-passwords"));
     assert_eq!(keystead.run(&["app", "set", "vpnblock=0"]).err, "");

@@ -12,48 +12,62 @@ use crate::model::app::App;
 use crate::model::exchange::{HeaderValue, Note, Response};
 use crate::model::session::Session;
 use crate::store;
-use crate::wire::Fault;
+use crate::wire::form::Form;
 use crate::wire::reply::{Fields, Json, encode};
+use crate::wire::{Ctx, Fault};
 
 use super::calls::Call;
-use super::seal::Seal;
-use super::versions::Version;
+use super::seal::{Seal, Sealer};
+use super::versions::{About, Sealing, Version};
 use super::words;
 
-/// A success: its message and what stands between the message and the nonce, in order.
+/// A success: its message, what stands between the message and the nonce, and what follows the nonce, in order.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) message: Cow<'static, str>,
     pub(super) fields: Fields,
+    pub(super) tail: Fields,
 }
 
 impl Reply {
     /// A success that is only a message.
     pub(super) fn message(message: impl Into<Cow<'static, str>>) -> Reply {
-        Reply { message: message.into(), fields: Vec::new() }
+        Reply { message: message.into(), fields: Vec::new(), tail: Vec::new() }
+    }
+
+    /// A success with fields.
+    pub(super) fn with(message: impl Into<Cow<'static, str>>, fields: Fields) -> Reply {
+        Reply { message: message.into(), fields, tail: Vec::new() }
     }
 }
 
 /// A request whose app, session and call are known as far as they can be; or a refusal of it.
 pub(super) struct Opened {
     version: &'static Version,
-    ascii_only: bool,
+    /// As sent; kept only where answers repeat it.
+    ownerid: String,
     pub(super) app: Option<Arc<App>>,
     pub(super) session: Option<Arc<Session>>,
     pub(super) call: Option<&'static Call>,
     pub(super) seal: Seal,
     pub(super) refusal: Option<Refusal>,
+    /// The request as its client meant it, where it came enciphered.
+    pub(super) form: Option<Form>,
 }
 
 impl Opened {
-    pub(super) fn unknown(version: &'static Version, ascii_only: bool, seal: Seal) -> Opened {
-        Opened { version, ascii_only, app: None, session: None, call: None, seal, refusal: None }
+    pub(super) fn unknown(version: &'static Version, form: &Form, seal: Seal) -> Opened {
+        let ownerid = match version.sealing {
+            Sealing::Ed25519 => form.text("ownerid").unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        Opened { version, ownerid, app: None, session: None, call: None, seal, refusal: None, form: None }
     }
 
     /// From here on, refusals are in the app's words and signed with its secret, until a session is known.
-    pub(super) fn know_app(&mut self, app: &Arc<App>) {
+    pub(super) fn know_app(&mut self, app: &Arc<App>, sealer: &Sealer) {
         self.app = Some(Arc::clone(app));
-        self.seal = Seal::key(self.version, &app.secret);
+        self.seal = sealer.secret(&app.secret);
     }
 
     pub(super) fn refuse(mut self, refusal: Refusal) -> Opened {
@@ -66,20 +80,22 @@ impl Opened {
         self.refusal.is_some() || matches!(self.call, Some(Call { run: super::Run::Session(_), .. }))
     }
 
-    pub(super) fn fail(self, error: &store::Error) -> Response {
-        self.finish(Err(Stop::Failed(error.clone())))
+    pub(super) fn fail(self, ctx: &Ctx, error: &store::Error) -> Response {
+        self.finish(ctx, Err(Stop::Failed(error.clone())))
     }
 
     /// Writes, steps down and seals the answer.
-    pub(super) fn finish(self, outcome: Result<Reply, Stop>) -> Response {
+    pub(super) fn finish(self, ctx: &Ctx, outcome: Result<Reply, Stop>) -> Response {
         let mut status = 200;
         let mut retry_after = None;
-        let (fields, code) = match outcome {
+        let (mut fields, code) = match outcome {
             Ok(reply) => (success(reply), "OK"),
-            Err(Stop::Refused(Refusal::AppNotFound)) => return self.not_found(),
+            Err(Stop::Refused(Refusal::AppNotFound)) => return self.not_found(ctx),
             Err(Stop::Refused(refusal)) => {
                 match &refusal {
-                    Refusal::RateLimited(wait) => retry_after = Some(wait.as_secs() + 1),
+                    Refusal::RateLimited(wait) | Refusal::TwoFactorBlocked(wait) => {
+                        retry_after = Some(wait.as_secs() + 1)
+                    }
                     Refusal::Busy => retry_after = Some(1),
                     _ => {}
                 }
@@ -93,37 +109,42 @@ impl Opened {
                 (failed(message.into(), code), code)
             }
         };
-        let mut fields = fields;
-        (self.version.step_down)(&mut fields);
-        let body = Bytes::from(encode(&fields, self.ascii_only));
-        self.send(status, body, code, retry_after)
+        let body = shaped(self.version, &self.ownerid, &mut fields, ctx);
+        self.send(ctx, status, body, code, retry_after)
     }
 
     /// The bare text that every client knows (contract 1.8).
-    fn not_found(self) -> Response {
-        self.send(200, Bytes::from_static(b"KeyAuth_Invalid"), Refusal::AppNotFound.code(), None)
+    fn not_found(self, ctx: &Ctx) -> Response {
+        self.send(ctx, 200, Bytes::from_static(b"KeyAuth_Invalid"), Refusal::AppNotFound.code(), None)
     }
 
-    fn send(self, status: u16, body: Bytes, outcome: &'static str, retry_after: Option<u64>) -> Response {
+    fn send(self, ctx: &Ctx, status: u16, body: Bytes, outcome: &'static str, retry_after: Option<u64>) -> Response {
         let mut headers = headers();
-        if let Some(signature) = self.seal.close(&body) {
-            headers.push(("signature", signature));
-        }
+        let sealed = self.seal.close(body, ctx.clock.now());
+        headers.extend(sealed.headers.into_iter().flatten());
         if let Some(seconds) = retry_after {
             headers.push(("retry-after", HeaderValue::Made(seconds.to_string())));
         }
         let note =
             Note { app: self.app.map(|app| Arc::clone(&app.name)), call: self.call.map_or("", |c| c.name), outcome };
-        Response { status, headers, body, note }
+        Response { status, headers, body: sealed.body, note }
     }
 }
 
+/// The bytes of an answer in the shape of its version.
+fn shaped(version: &Version, ownerid: &str, fields: &mut Fields, ctx: &Ctx) -> Bytes {
+    let success = matches!(fields.first(), Some((_, Json::Bool(true))));
+    (version.shape)(fields, &About { success, ownerid });
+    Bytes::from(encode(fields, ctx.ascii_only))
+}
+
 fn success(reply: Reply) -> Fields {
-    let mut fields = Vec::with_capacity(reply.fields.len() + 3);
+    let mut fields = Vec::with_capacity(reply.fields.len() + reply.tail.len() + 5);
     fields.push(("success", Json::Bool(true)));
     fields.push(("message", Json::Text(reply.message)));
     fields.extend(reply.fields);
     fields.push(("nonce", Json::Text(new_nonce(&mut rand::rng()).into())));
+    fields.extend(reply.tail);
     fields
 }
 
@@ -162,7 +183,7 @@ fn failure(stop: &Stop) -> (u16, &'static str, &'static str) {
 
 /// What every answer carries (contract 1.5).
 fn headers() -> Vec<(&'static str, HeaderValue)> {
-    let mut headers = Vec::with_capacity(5);
+    let mut headers = Vec::with_capacity(6);
     headers.push(("content-type", HeaderValue::Fixed("application/json; charset=utf-8")));
     headers.push(("access-control-allow-origin", HeaderValue::Fixed("*")));
     headers.push((
@@ -172,8 +193,9 @@ fn headers() -> Vec<(&'static str, HeaderValue)> {
     headers
 }
 
-/// The answer when there is no request to answer: too large, too slow, broken, or a bug.
-pub(super) fn fault(fault: Fault) -> Response {
+/// The answer when there is no request to answer: too large, too slow, broken, or a bug. Signed where that takes
+/// neither an app nor a session.
+pub(super) fn fault(ctx: &Ctx, version: &'static Version, fault: Fault) -> Response {
     let (status, message, code): (u16, Cow<'static, str>, _) = match fault {
         Fault::BodyTooLarge(limit) => {
             (413, format!("The request is too large: at most {limit} bytes are taken.").into(), "BODY_TOO_LARGE")
@@ -184,7 +206,13 @@ pub(super) fn fault(fault: Fault) -> Response {
             (500, "Error: internal server error. Tell the operator, who finds it in the log.".into(), "INTERNAL")
         }
     };
-    let body = Bytes::from(encode(&failed(message, code), true));
-    let note = Note { app: None, call: "", outcome: code };
-    Response { status, headers: headers(), body, note }
+    let mut sealer = Sealer::new(version, None);
+    if version.sealing == Sealing::Ed25519 {
+        sealer.server_key = ctx.server_key.last();
+    }
+    let body = shaped(version, "", &mut failed(message, code), ctx);
+    let sealed = sealer.none().close(body, ctx.clock.now());
+    let mut headers = headers();
+    headers.extend(sealed.headers.into_iter().flatten());
+    Response { status, headers, body: sealed.body, note: Note { app: None, call: "", outcome: code } }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::domain::secret::{Proof, Work};
+use crate::domain::server_key::ServerKey;
 use crate::domain::session::{Enckey, check_live};
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
@@ -13,29 +14,53 @@ use crate::model::session::Session;
 use crate::store::{self, apps, sessions};
 
 use super::form::{self, Form};
-use super::{Answer, Ctx, Family};
+use super::{Answer, Ctx, Door, Family};
 
 mod answer;
 pub mod calls;
 mod seal;
+pub mod server_key;
 pub mod versions;
 mod words;
 
 use answer::{Opened, Reply};
 use calls::{Call, Req, Run};
-use seal::Seal;
-use versions::Version;
+use seal::Sealer;
+use versions::{Sealing, Version};
 
 /// This family.
 pub static FAMILY: Family = Family {
     name: "keyauth",
     paths: &[
-        ("/api/1.2", |ctx, request| answer(ctx, request, &versions::V1_2)),
-        ("/1.2", |ctx, request| answer(ctx, request, &versions::V1_2)),
-        ("/api/1.1", |ctx, request| answer(ctx, request, &versions::V1_1)),
-        ("/1.1", |ctx, request| answer(ctx, request, &versions::V1_1)),
+        ("/api/1.2", &DOOR_1_2),
+        ("/1.2", &DOOR_1_2),
+        ("/api/1.3", &DOOR_1_3),
+        ("/1.3", &DOOR_1_3),
+        ("/api/1.1", &DOOR_1_1),
+        ("/1.1", &DOOR_1_1),
+        ("/api/1.0", &DOOR_1_0),
+        ("/1.0", &DOOR_1_0),
     ],
-    fault: answer::fault,
+};
+
+static DOOR_1_3: Door = Door {
+    answer: |ctx, request| answer(ctx, request, &versions::V1_3),
+    fault: |ctx, fault| answer::fault(ctx, &versions::V1_3, fault),
+};
+
+static DOOR_1_2: Door = Door {
+    answer: |ctx, request| answer(ctx, request, &versions::V1_2),
+    fault: |ctx, fault| answer::fault(ctx, &versions::V1_2, fault),
+};
+
+static DOOR_1_1: Door = Door {
+    answer: |ctx, request| answer(ctx, request, &versions::V1_1),
+    fault: |ctx, fault| answer::fault(ctx, &versions::V1_1, fault),
+};
+
+static DOOR_1_0: Door = Door {
+    answer: |ctx, request| answer(ctx, request, &versions::V1_0),
+    fault: |ctx, fault| answer::fault(ctx, &versions::V1_0, fault),
 };
 
 /// How often a call is run again because what it had proven changed meanwhile.
@@ -52,19 +77,26 @@ struct Exchange {
 /// What has been looked up so far; the inner `None` is "there is none".
 #[derive(Default)]
 struct Known {
+    server_key: Option<Arc<ServerKey>>,
     app: Option<Option<Arc<App>>>,
     session: Option<Option<Arc<Session>>>,
 }
 
 /// What has to be looked up before the request can be opened.
 enum Missing {
+    ServerKey,
     App,
     Session(SessionId),
 }
 
 fn answer(ctx: &Arc<Ctx>, request: Request, version: &'static Version) -> Answer {
-    let form = form::read(request.method, &request.query, request.content_type.as_deref(), &request.body);
-    let exchange = Exchange { ctx: Arc::clone(ctx), request, form, version };
+    let query: &[u8] = if version.reads_query { &request.query } else { &[] };
+    let form = form::read(request.method, query, request.content_type.as_deref(), &request.body);
+    let form = match version.unwrap {
+        Some(unwrap) => unwrap(&form),
+        None => form,
+    };
+    let mut exchange = Exchange { ctx: Arc::clone(ctx), request, form, version };
     let mut known = Known::default();
     // Calls that need only the app and a session, both in memory, are answered without waiting for anybody.
     match exchange.open(&mut known) {
@@ -74,13 +106,17 @@ fn answer(ctx: &Arc<Ctx>, request: Request, version: &'static Version) -> Answer
 }
 
 impl Exchange {
-    async fn answer(self, mut known: Known) -> Response {
+    async fn answer(mut self, mut known: Known) -> Response {
         let opened = loop {
             let missing = match self.open(&mut known) {
                 Ok(opened) => break opened,
                 Err(missing) => missing,
             };
             let looked_up = match missing {
+                Missing::ServerKey => {
+                    let Ctx { store, vault, clock, server_key, .. } = &*self.ctx;
+                    server_key.lookup(store, vault, clock).await.map(|key| known.server_key = Some(key))
+                }
                 Missing::App => {
                     let (ownerid, name) = (self.form.text_not_zero("ownerid"), self.form.text_not_zero("name"));
                     apps::lookup(&self.ctx.store, ownerid.unwrap_or_default(), name.unwrap_or_default())
@@ -92,8 +128,10 @@ impl Exchange {
                 }
             };
             if let Err(error) = looked_up {
-                let seal = known.app.flatten().map_or(Seal::None, |app| Seal::key(self.version, app.secret.as_str()));
-                return Opened::unknown(self.version, self.ctx.ascii_only, seal).fail(&error);
+                let mut sealer = Sealer::new(self.version, self.form.raw("init_iv"));
+                sealer.server_key = known.server_key;
+                let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.secret));
+                return Opened::unknown(self.version, &self.form, seal).fail(&self.ctx, &error);
             }
         };
         if opened.is_immediate() { self.run_now(opened) } else { self.run(opened).await }
@@ -102,7 +140,18 @@ impl Exchange {
     /// The checks before dispatch, in the order of contract section 2. What is not in memory is asked for by `Err`.
     fn open(&self, known: &mut Known) -> Result<Opened, Missing> {
         let form = &self.form;
-        let mut opened = Opened::unknown(self.version, self.ctx.ascii_only, Seal::None);
+        let mut sealer = Sealer::new(self.version, form.raw("init_iv"));
+        if self.version.sealing == Sealing::Ed25519 {
+            let known_key = known.server_key.clone().or_else(|| self.ctx.server_key.fresh(&self.ctx.store));
+            // An address that asks too often is answered by the key at hand.
+            let key = known_key.or_else(|| self.request.limited.and(self.ctx.server_key.last()));
+            sealer.server_key = Some(key.ok_or(Missing::ServerKey)?);
+            known.server_key = sealer.server_key.clone();
+        }
+        let mut opened = Opened::unknown(self.version, form, sealer.none());
+        if self.version.sealing == Sealing::Envelope && !self.ctx.serves_1_0 {
+            return Ok(opened.refuse(Refusal::VersionOff));
+        }
         // First, so that the log names the call of what is refused before it is dispatched.
         let call = form.raw("type").and_then(|name| calls::find(name, self.version));
         opened.call = call;
@@ -125,16 +174,13 @@ impl Exchange {
             return Ok(opened.refuse(Refusal::RateLimited(wait)));
         }
         let Some(app) = found else { return Ok(opened.refuse(Refusal::AppNotFound)) };
-        opened.know_app(&app);
+        opened.know_app(&app, &sealer);
 
         // The one value that is exact: not even trimmed (contract 1.4).
         let id = form.text("sessionid").and_then(|text| text.parse().ok());
         let opens = matches!(call, Some(Call { run: Run::Open(_), .. }));
         if opens {
-            opened.seal = match self.enckey() {
-                Enckey::Given(_) => Seal::key(self.version, app.secret.as_str()),
-                Enckey::Missing | Enckey::NotApplicable => Seal::literal(self.version),
-            };
+            opened.seal = sealer.opening(&app.secret, form.raw("enckey").is_some());
         } else if let Some(id) = id {
             opened.session = match &known.session {
                 Some(found) => found.clone(),
@@ -144,7 +190,7 @@ impl Exchange {
             // A session of another app is none, and its key is none of this app's business.
             opened.session = opened.session.filter(|session| session.app == app.id);
             if let Some(session) = &opened.session {
-                opened.seal = Seal::of_session(self.version, session);
+                opened.seal = sealer.of_session(session);
             }
         }
 
@@ -153,21 +199,28 @@ impl Exchange {
         }
         if app.settings.banned {
             if opens {
-                opened.seal = Seal::key(self.version, app.secret.as_str());
+                opened.seal = sealer.secret(&app.secret);
             }
             return Ok(opened.refuse(Refusal::AppBanned));
         }
         if let Some(fault) = form.fault() {
             return Ok(opened.refuse(Refusal::InvalidRequest(fault.to_string())));
         }
-        if call.is_none() {
+        let Some(call) = call else {
+            // The one refusal of 1.0 after the app is found that is not enciphered (contract section 2).
+            if self.version.sealing == Sealing::Envelope {
+                opened.seal = sealer.none();
+            }
             return Ok(opened.refuse(Refusal::UnknownCall));
+        };
+        if let Err(refusal) = (call.first)(form) {
+            return Ok(opened.refuse(refusal));
         }
         if !opens {
             match &opened.session {
                 None => {
                     // Without a session nobody knows a key that the client would verify with.
-                    opened.seal = Seal::None;
+                    opened.seal = sealer.none();
                     return Ok(opened.refuse(Refusal::SessionNotFound));
                 }
                 Some(session) => {
@@ -175,6 +228,15 @@ impl Exchange {
                         return Ok(opened.refuse(refusal));
                     }
                 }
+            }
+        }
+        if let Some(envelope) = opened.seal.envelope() {
+            match envelope.open(form) {
+                Ok(form) => opened.form = Some(form),
+                Err(name) => return Ok(opened.refuse(Refusal::InvalidRequest(not_opened(name)))),
+            }
+            if let Some(fault) = opened.form.as_ref().and_then(Form::fault) {
+                return Ok(opened.refuse(Refusal::InvalidRequest(fault.to_string())));
             }
         }
         Ok(opened)
@@ -186,18 +248,24 @@ impl Exchange {
     }
 
     fn enckey(&self) -> Enckey<'_> {
-        match (self.version.signed, self.form.raw("enckey")) {
+        match (self.version.has_enckey(), self.form.raw("enckey")) {
             (false, _) => Enckey::NotApplicable,
             (true, None) => Enckey::Missing,
+            (true, Some(_)) if self.version.sealing == Sealing::Envelope => {
+                self.form.text("enckey").map_or(Enckey::Missing, Enckey::Envelope)
+            }
             (true, Some(raw)) => {
                 Enckey::Given(self.form.text("enckey").unwrap_or(if raw.is_empty() { raw } else { "" }))
             }
         }
     }
 
-    fn run_now(&self, opened: Opened) -> Response {
+    fn run_now(&mut self, mut opened: Opened) -> Response {
         if let Some(refusal) = opened.refusal.clone() {
-            return opened.finish(Err(Stop::Refused(refusal)));
+            return opened.finish(&self.ctx, Err(Stop::Refused(refusal)));
+        }
+        if let Some(form) = opened.form.take() {
+            self.form = form;
         }
         let outcome = match (&opened.call, &opened.session, &opened.app) {
             (Some(Call { run: Run::Session(run), .. }), Some(session), Some(app)) => {
@@ -205,7 +273,7 @@ impl Exchange {
             }
             _ => Err(Stop::Refused(Refusal::UnknownCall)),
         };
-        opened.finish(outcome)
+        opened.finish(&self.ctx, outcome)
     }
 
     fn req<'a>(&'a self, app: &'a App) -> Req<'a> {
@@ -216,32 +284,41 @@ impl Exchange {
             now: self.request.now,
             lists: &self.ctx.lists,
             public_url: &self.ctx.public_url,
+            vault: &self.ctx.vault,
             enckey: self.enckey(),
         }
     }
 
     /// Runs a call that needs the database, in as many turns as it needs proofs.
-    async fn run(self, opened: Opened) -> Response {
+    async fn run(mut self, mut opened: Opened) -> Response {
+        let ctx = Arc::clone(&self.ctx);
         let (Some(call), Some(app)) = (opened.call, opened.app.clone()) else {
-            return opened.finish(Err(Stop::Refused(Refusal::UnknownCall)));
+            return opened.finish(&ctx, Err(Stop::Refused(Refusal::UnknownCall)));
         };
+        if let Some(form) = opened.form.take() {
+            self.form = form;
+        }
         let session = opened.session.clone();
         let job = Arc::new((self, app, session));
-        let store = job.0.ctx.store.clone();
         let mut proof = None;
         for _ in 0..TRIES {
-            let outcome = turn(&store, call, &job, proof.take()).await;
+            let outcome = turn(&ctx.store, call, &job, proof.take()).await;
             let work = match outcome {
                 Err(Stop::Prove(work)) => work,
-                outcome => return opened.finish(outcome),
+                outcome => return opened.finish(&ctx, outcome),
             };
             proof = match prove(&job.0, work).await {
                 Ok(proof) => Some(proof),
-                Err(stop) => return opened.finish(Err(stop)),
+                Err(stop) => return opened.finish(&ctx, Err(stop)),
             };
         }
-        opened.finish(Err(Stop::Refused(Refusal::Busy)))
+        opened.finish(&ctx, Err(Stop::Refused(Refusal::Busy)))
     }
+}
+
+/// What a client is told whose value is not enciphered with the key agreed on.
+fn not_opened(name: &str) -> String {
+    format!("The value of \"{name}\" is not enciphered as this API wants it. Check the app secret in the client.")
 }
 
 type Job = Arc<(Exchange, Arc<App>, Option<Arc<Session>>)>;

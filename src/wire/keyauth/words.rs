@@ -10,6 +10,7 @@ use crate::domain::user::MAX_USERNAME;
 use crate::model::app::App;
 use crate::model::ban::MAX_HWID;
 use crate::model::settings::Settings;
+use crate::model::time::Time;
 
 /// The message of a refusal. `app` is none only for what is refused before the app is known.
 pub(super) fn text(refusal: &Refusal, app: Option<&App>) -> Cow<'static, str> {
@@ -63,10 +64,78 @@ pub(super) fn text(refusal: &Refusal, app: Option<&App>) -> Cow<'static, str> {
         Refusal::ExpiryInPast => "Unhandled Error! Contact us if you need help".into(),
         Refusal::NothingToGrant => "Failed to upgrade for some reason.".into(),
         Refusal::VariableNotFound => "Variable not found.".into(),
+        Refusal::VersionOff => {
+            "API 1.0 is switched off on this server. Use 1.2 or 1.3, or ask the operator to switch it on.".into()
+        }
+        Refusal::TokenMissing => "Token Must Be Provided".into(),
+        Refusal::TokenHashMissing => "Hash Must Be Provided".into(),
+        Refusal::TokenNotFound => own(|s| &s.token_invalid),
+        Refusal::TokenBanned(reason) => format!(
+            "The Token Has Been Blacklisted For The Following Reason: {} Contact Application Developer If This Is A \
+             Mistake",
+            reason.as_deref().unwrap_or("None")
+        )
+        .into(),
+        Refusal::TokenHashMismatch => "Token File Hashes Must Be The Same".into(),
+        Refusal::TwoFactorRequired => "2FA code required.".into(),
+        Refusal::TwoFactorWrong => "Invalid 2FA code.".into(),
+        Refusal::TwoFactorBlocked(wait) => {
+            format!("Invalid 2FA code. Too many tries: wait {} seconds.", wait.as_secs() + 1).into()
+        }
+        Refusal::TwoFactorOn => "2fa is already enabled on this account".into(),
+        Refusal::TwoFactorExpired => "2fa session has expired".into(),
+        Refusal::TwoFactorSetupWrong => "Invalid code please try again".into(),
+        Refusal::TwoFactorCodeMissing => "Please provide the 2fa code to disable 2fa".into(),
+        Refusal::TwoFactorOff => "2fa is not enabled on this account".into(),
+        Refusal::ResetUserNotFound => "No user found with that username!".into(),
+        Refusal::EmailMissing => {
+            "Email address not provided during register, ask developer to edit your account and change email.".into()
+        }
+        Refusal::EmailMismatch => "Email address doesn't match!".into(),
+        Refusal::MailUnavailable => "This server sends no mail. Ask the developer to reset your password.".into(),
+        Refusal::NobodyOnline => "No online users found!".into(),
+        Refusal::VariableNameMissing => "No variable name provided".into(),
+        Refusal::VariableDataMissing => "No variable data provided".into(),
+        Refusal::VariableNameTooLong => "Failed to set variable".into(),
+        Refusal::VariableDataTooLong => "Variable data must be 500 characters or less".into(),
+        Refusal::VariableReadOnly => "Variable is read only".into(),
+        Refusal::TooManyVariables => "Failed to set variable".into(),
+        Refusal::UserVariableNotFound => "Variable not found for user".into(),
+        Refusal::ChannelNotFound => "Chat channel not found".into(),
+        Refusal::ChatTooFast => own(|s| &s.chat_hit_delay),
+        Refusal::ChatMuted(until) => format!("You're muted from chat until {}", date(*until)).into(),
+        Refusal::MessageBlank => "Message can't be blank".into(),
+        Refusal::MessageTooLong => "Message too long!".into(),
+        Refusal::RelayNotFound => "Webhook Not Found.".into(),
+        Refusal::RelayFailed => "Webhook request failed, please notify the application developer.".into(),
+        Refusal::FileNotFound => "File not Found".into(),
+        Refusal::FileUnavailable => "File no longer works, please notify the application developer.".into(),
+        Refusal::LogMessageMissing => "No log message provided".into(),
+        Refusal::LogMessageTooLong => "Log message must be 275 characters or less".into(),
+        Refusal::BanReasonTooLong => "Reason must be 99 characters or less".into(),
+        Refusal::NewUsernameTaken => "Username already used!".into(),
+        Refusal::ResetExpired => "This link has expired. Ask for a new one.".into(),
         Refusal::NotBanned => "Client is not blacklisted".into(),
     }
 }
 
+/// As `January 5, 2030, 3:07 pm`, in UTC (contract 4.14).
+fn date(time: Time) -> String {
+    let date = chrono::DateTime::from_timestamp(time.0, 0).unwrap_or_default();
+    date.format("%B %-d, %Y, %-I:%M %P").to_string()
+}
+
 fn with_reason(text: Cow<'static, str>, reason: Option<&str>) -> Cow<'static, str> {
     if text.contains("{reason}") { text.replace("{reason}", reason.unwrap_or_default()).into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_spelled_as_the_contract_shows() {
+        assert_eq!(date(Time(1_893_855_999)), "January 5, 2030, 3:06 pm");
+        assert_eq!(date(Time(1_893_801_600)), "January 5, 2030, 12:00 am");
+    }
 }

@@ -3,15 +3,19 @@
 use crate::domain::{Refusal, Stop, ban};
 use crate::model::session::Session;
 use crate::store::Tx;
-use crate::wire::keyauth::versions::V1_1;
+use crate::wire::keyauth::versions::V1_0;
 
-use super::{Call, Field, Reply, Req, Run};
+use super::{Call, Field, Reply, Req, Run, anything};
 
 pub(super) const CALL: Call = Call {
     name: "checkblacklist",
     help: "tells whether this device or this address is banned; success means banned",
+    aliases: &["checkBlack"],
     fields: &[Field { name: "hwid", help: "the device; without it only the address is looked at" }],
-    since: &V1_1,
+    refuses: &[Refusal::NotBanned],
+    settings: &[],
+    since: &V1_0,
+    first: anything,
     run: Run::Read(run),
 };
 

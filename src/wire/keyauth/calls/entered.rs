@@ -31,7 +31,7 @@ pub(super) fn reply(req: &Req<'_>, entered: Entered) -> Reply {
         ("createdate", entered.created_at.0.to_string().into()),
         ("lastlogin", req.now.0.to_string().into()),
     ]);
-    Reply { message: req.app.settings.logged_in.clone(), fields: vec![("info", info)] }
+    Reply::with(req.app.settings.logged_in.clone(), vec![("info", info)])
 }
 
 fn subscription(subscription: &Subscription, now: Time) -> Json {

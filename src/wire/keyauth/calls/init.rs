@@ -2,18 +2,19 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::Stop;
 use crate::domain::secret::new_session_id;
 use crate::domain::session::{self, Opening};
+use crate::domain::{Refusal, Stop};
 use crate::store::Tx;
-use crate::wire::keyauth::versions::V1_1;
+use crate::wire::keyauth::versions::V1_0;
 use crate::wire::reply::Json;
 
-use super::{Call, Field, Reply, Req, Run};
+use super::{Call, Field, Reply, Req, Run, anything};
 
 pub(super) const CALL: Call = Call {
     name: "init",
     help: "opens a session, which all other calls need",
+    aliases: &[],
     fields: &[
         Field { name: "ver", help: "the program's version; not checked if missing" },
         Field { name: "hash", help: "MD5 of the program file, 32 hex characters; for the setting hashcheck" },
@@ -22,7 +23,29 @@ pub(super) const CALL: Call = Call {
             help: "1.2: random text of at most 36 bytes, part of the key that signs later answers",
         },
     ],
-    since: &V1_1,
+    refuses: &[
+        Refusal::EnckeyTooLong,
+        Refusal::EncryptionRequired,
+        Refusal::VpnBlocked,
+        Refusal::AppDisabled,
+        Refusal::AppPaused,
+        Refusal::VersionMismatch,
+        Refusal::HashMismatch,
+    ],
+    settings: &[
+        "forceEncryption",
+        "vpnblock",
+        "enabled",
+        "paused",
+        "tokensystem",
+        "ver",
+        "download",
+        "hashcheck",
+        "hash",
+        "session",
+    ],
+    since: &V1_0,
+    first: anything,
     run: Run::Open(run),
 };
 
@@ -57,5 +80,5 @@ fn run(req: &Req<'_>, tx: &mut Tx<'_>) -> Result<Reply, Stop> {
         ("customerPanelLink", panel.into()),
     ]);
     let fields = vec![("sessionid", id.to_string().into()), ("appinfo", info), ("newSession", Json::Bool(true))];
-    Ok(Reply { message: "Initialized".into(), fields })
+    Ok(Reply::with("Initialized", fields))
 }

@@ -1,22 +1,57 @@
 //! `license`: redeems a license, or logs in the user that it made (contract 4.4).
 
-use crate::domain::Stop;
+use std::time::Duration;
+
 use crate::domain::secret::Proof;
 use crate::domain::user::{self, Claim};
+use crate::domain::{Refusal, Stop};
 use crate::model::session::Session;
 use crate::store::Tx;
-use crate::wire::keyauth::versions::V1_1;
+use crate::wire::keyauth::versions::V1_0;
 
-use super::{Call, Field, Reply, Req, Run, entered};
+use super::{Call, Field, Reply, Req, Run, anything, entered};
 
 pub(super) const CALL: Call = Call {
     name: "license",
     help: "logs in with nothing but a license; its first use redeems it",
+    aliases: &[],
     fields: &[
         Field { name: "key", help: "the license" },
         Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
     ],
-    since: &V1_1,
+    refuses: &[
+        Refusal::KeyTooLong,
+        Refusal::HwidTooLong,
+        Refusal::HwidTooShort(0),
+        Refusal::HwidMissing,
+        Refusal::UsernameTooShort,
+        Refusal::PasswordLeaked,
+        Refusal::LicenseNotFound,
+        Refusal::LicenseInUse,
+        Refusal::LicenseBanned(None),
+        Refusal::LicenseNotEligible,
+        Refusal::UserBanned(None),
+        Refusal::HwidBanned,
+        Refusal::AddressBanned,
+        Refusal::PasswordMismatch,
+        Refusal::HwidMismatch,
+        Refusal::SubscriptionPaused,
+        Refusal::NoActiveSubscription,
+        Refusal::TwoFactorRequired,
+        Refusal::TwoFactorWrong,
+        Refusal::TwoFactorBlocked(Duration::ZERO),
+    ],
+    settings: &[
+        "minHwid",
+        "forceHwid",
+        "hwidcheck",
+        "minUsernameLength",
+        "blockLeakedPasswords",
+        "killOtherSessions",
+        "loggedInMsg",
+    ],
+    since: &V1_0,
+    first: anything,
     run: Run::Write(run),
 };
 

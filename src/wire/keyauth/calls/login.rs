@@ -1,23 +1,44 @@
 //! `login`: logs a user in by name and password (contract 4.3).
 
-use crate::domain::Stop;
+use std::time::Duration;
+
 use crate::domain::secret::Proof;
 use crate::domain::user::{self, Claim};
+use crate::domain::{Refusal, Stop};
 use crate::model::session::Session;
 use crate::store::Tx;
-use crate::wire::keyauth::versions::V1_1;
+use crate::wire::keyauth::versions::V1_0;
 
-use super::{Call, Field, Reply, Req, Run, entered};
+use super::{Call, Field, Reply, Req, Run, anything, entered};
 
 pub(super) const CALL: Call = Call {
     name: "login",
     help: "logs a user in by name and password",
+    aliases: &[],
     fields: &[
         Field { name: "username", help: "compared without regard to case" },
         Field { name: "pass", help: "the password" },
         Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
     ],
-    since: &V1_1,
+    refuses: &[
+        Refusal::HwidTooLong,
+        Refusal::HwidTooShort(0),
+        Refusal::HwidMissing,
+        Refusal::UserNotFound,
+        Refusal::UserBanned(None),
+        Refusal::HwidBanned,
+        Refusal::AddressBanned,
+        Refusal::PasswordMismatch,
+        Refusal::HwidMismatch,
+        Refusal::SubscriptionPaused,
+        Refusal::NoActiveSubscription,
+        Refusal::TwoFactorRequired,
+        Refusal::TwoFactorWrong,
+        Refusal::TwoFactorBlocked(Duration::ZERO),
+    ],
+    settings: &["minHwid", "forceHwid", "hwidcheck", "killOtherSessions", "loggedInMsg"],
+    since: &V1_0,
+    first: anything,
     run: Run::Password(run),
 };
 

@@ -6,10 +6,19 @@ use crate::model::session::Session;
 use crate::store::Tx;
 use crate::wire::keyauth::versions::V1_2;
 
-use super::{Call, Reply, Req, Run};
+use super::{Call, Reply, Req, Run, anything};
 
-pub(super) const CALL: Call =
-    Call { name: "logout", help: "ends the session", fields: &[], since: &V1_2, run: Run::Write(run) };
+pub(super) const CALL: Call = Call {
+    name: "logout",
+    aliases: &[],
+    help: "ends the session",
+    fields: &[],
+    refuses: &[],
+    settings: &[],
+    since: &V1_2,
+    first: anything,
+    run: Run::Write(run),
+};
 
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result<Reply, Stop> {
     session::end(tx, req.app, session.id, req.now)?;

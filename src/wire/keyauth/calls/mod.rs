@@ -1,10 +1,12 @@
 //! The table of calls. A call is one file with its `CALL` and one line here; what it needs is said by its `run`.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::domain::lists::Lists;
 use crate::domain::secret::Proof;
 use crate::domain::session::Enckey;
+use crate::domain::vault::Vault;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::session::Session;
@@ -32,10 +34,18 @@ pub struct Call {
     pub name: &'static str,
     /// What it does, in one line.
     pub help: &'static str,
+    /// Other values that mean the same.
+    pub aliases: &'static [&'static str],
     /// What it reads beside `type`, `name`, `ownerid` and (unless it opens one) `sessionid`.
     pub fields: &'static [Field],
+    /// What can be refused beside what every call can refuse, roughly in the order of the checks.
+    pub refuses: &'static [Refusal],
+    /// The app's settings that it follows; the texts of refusals are settings too.
+    pub settings: &'static [&'static str],
     /// The first version that has it.
     pub since: &'static Version,
+    /// Looked at before the session is.
+    pub(super) first: fn(&Form) -> Result<(), Refusal>,
     /// What it needs, and what it does.
     pub(super) run: Run,
 }
@@ -72,7 +82,29 @@ pub(super) struct Req<'a> {
     pub(super) now: Time,
     pub(super) lists: &'a Lists,
     pub(super) public_url: &'a str,
+    pub(super) vault: &'a Vault,
     pub(super) enckey: Enckey<'a>,
+}
+
+/// What every call can refuse.
+pub static COMMON: &[Refusal] = &[
+    Refusal::OwnerIdMissing,
+    Refusal::AppNameMissing,
+    Refusal::OwnerIdLength,
+    Refusal::AppNotFound,
+    Refusal::RateLimited(Duration::from_secs(0)),
+    Refusal::AppBanned,
+    Refusal::InvalidRequest(String::new()),
+    Refusal::UnknownCall,
+    Refusal::SessionNotFound,
+    Refusal::SessionExpired,
+    Refusal::Busy,
+    Refusal::VersionOff,
+];
+
+/// A call that has nothing to say before its session is looked at.
+pub(super) fn anything(_: &Form) -> Result<(), Refusal> {
+    Ok(())
 }
 
 /// All calls, in the order of the contract.
@@ -90,17 +122,23 @@ pub static TABLE: &[&Call] = &[
 
 /// The call of this name, if this version has it.
 pub(super) fn find(name: &str, version: &Version) -> Option<&'static Call> {
-    TABLE.iter().find(|call| call.name == name).filter(|call| version.has(call.since)).copied()
+    TABLE
+        .iter()
+        .find(|call| call.name == name || call.aliases.contains(&name))
+        .filter(|call| version.has(call.since))
+        .copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::settings::Setting;
 
     #[test]
     fn the_table_is_sound() {
         for (i, call) in TABLE.iter().enumerate() {
             assert!(TABLE[..i].iter().all(|other| other.name != call.name), "{} twice", call.name);
+            assert!(call.settings.iter().all(|name| Setting::find(name).is_ok()), "{}", call.name);
             assert!(call.name.bytes().all(|b| b.is_ascii_alphanumeric()), "{}", call.name);
             assert!(!call.help.is_empty() && call.fields.iter().all(|field| !field.help.is_empty()), "{}", call.name);
         }

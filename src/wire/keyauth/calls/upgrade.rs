@@ -1,18 +1,30 @@
 //! `upgrade`: redeems a license for a user that exists (contract 4.5).
 
 use crate::domain::secret::Proof;
-use crate::domain::{Stop, user};
+use crate::domain::{Refusal, Stop, user};
 use crate::model::session::Session;
 use crate::store::Tx;
-use crate::wire::keyauth::versions::V1_1;
+use crate::wire::keyauth::versions::V1_0;
 
-use super::{Call, Field, Reply, Req, Run};
+use super::{Call, Field, Reply, Req, Run, anything};
 
 pub(super) const CALL: Call = Call {
     name: "upgrade",
     help: "redeems a license for a user that exists; logs nobody in",
+    aliases: &[],
     fields: &[Field { name: "username", help: "who gets it" }, Field { name: "key", help: "an unused license" }],
-    since: &V1_1,
+    refuses: &[
+        Refusal::LicenseNotFound,
+        Refusal::LicenseInUse,
+        Refusal::LicenseBanned(None),
+        Refusal::LicenseNotEligible,
+        Refusal::ExpiryInPast,
+        Refusal::UserNotFound,
+        Refusal::NothingToGrant,
+    ],
+    settings: &[],
+    since: &V1_0,
+    first: anything,
     run: Run::Write(run),
 };
 

@@ -1,26 +1,57 @@
-//! The versions of the protocol. Answers are written in the newest plain form; an older version is a step down from it.
-//! A version is one file and one line here; calls do not know it.
+//! The versions of the protocol. Answers are written in one form, that of 1.2 with whatever a newer version adds; a
+//! version takes away what it does not have and adds what only it has. A version is one file and one line here; calls
+//! do not know it.
 
+use crate::wire::form::Form;
 use crate::wire::reply::Fields;
 
+mod v1_0;
 mod v1_1;
 mod v1_2;
+mod v1_3;
 
+pub(super) use v1_0::Envelope;
+pub use v1_0::V1_0;
 pub use v1_1::V1_1;
 pub use v1_2::V1_2;
+pub use v1_3::V1_3;
 
 /// One version.
 pub struct Version {
     /// As in its path.
     pub name: &'static str,
-    /// Whether answers are signed; without it there is no enckey either.
-    pub signed: bool,
-    /// Takes away what this version does not have.
-    pub step_down: fn(&mut Fields),
+    /// How its answers are sealed.
+    pub sealing: Sealing,
+    /// Whether it reads the query.
+    pub reads_query: bool,
+    /// Reads what has to be known before the app is: most versions send it as it is.
+    pub(super) unwrap: Option<fn(&Form) -> Form>,
+    /// Gives the fields of an answer this version's shape.
+    pub(super) shape: fn(&mut Fields, &About<'_>),
+}
+
+/// How a version protects its answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealing {
+    /// Not at all.
+    Nothing,
+    /// A header with an HMAC by a key that the client and the server share (contract 3.1).
+    Hmac,
+    /// Headers with a time and an Ed25519 signature by the server's key (contract 3.2).
+    Ed25519,
+    /// The body enciphered by a key that the client and the server share (contract 3.4).
+    Envelope,
+}
+
+/// What an answer's shape depends on.
+pub(super) struct About<'a> {
+    pub(super) success: bool,
+    /// As sent by the client; empty if it sent none.
+    pub(super) ownerid: &'a str,
 }
 
 /// All versions that are served, newest first.
-pub static ALL: &[&Version] = &[&V1_2, &V1_1];
+pub static ALL: &[&Version] = &[&V1_3, &V1_2, &V1_1, &V1_0];
 
 impl Version {
     /// Whether this version is at least `other`.
@@ -28,6 +59,16 @@ impl Version {
         let place = |version: &Version| ALL.iter().position(|v| std::ptr::eq(*v, version));
         place(self) <= place(other)
     }
+
+    /// Whether its `init` takes an enckey.
+    pub(super) fn has_enckey(&self) -> bool {
+        matches!(self.sealing, Sealing::Hmac | Sealing::Envelope)
+    }
+}
+
+/// Takes fields away.
+fn without(fields: &mut Fields, names: &[&str]) {
+    fields.retain(|(name, _)| !names.contains(name));
 }
 
 #[cfg(test)]
@@ -36,7 +77,7 @@ mod tests {
 
     #[test]
     fn newer_versions_have_what_older_ones_have() {
-        assert!(V1_2.has(&V1_1) && V1_2.has(&V1_2) && V1_1.has(&V1_1));
-        assert!(!V1_1.has(&V1_2));
+        assert!(V1_2.has(&V1_1) && V1_2.has(&V1_2) && V1_1.has(&V1_1) && V1_3.has(&V1_0));
+        assert!(!V1_1.has(&V1_2) && !V1_0.has(&V1_1) && !V1_2.has(&V1_3));
     }
 }

@@ -1,6 +1,12 @@
-//! Version 1.2: plain forms, HMAC-SHA256 signatures (contract 3.1). The form in which answers are written.
+//! Version 1.2: plain forms, HMAC-SHA256 signatures (contract 3.1).
 
-use super::Version;
+use super::{Sealing, Version, without};
 
 /// Version 1.2.
-pub static V1_2: Version = Version { name: "1.2", signed: true, step_down: |_| {} };
+pub static V1_2: Version = Version {
+    name: "1.2",
+    sealing: Sealing::Hmac,
+    reads_query: true,
+    unwrap: None,
+    shape: |fields, _| without(fields, &["role"]),
+};
