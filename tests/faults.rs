@@ -63,6 +63,7 @@ impl Server {
 
             vault: Arc::default(),
             server_key: Default::default(),
+            mail: true,
             serves_1_0: true,
             lists: Lists::default(),
             public_url: "http://127.0.0.1".into(),

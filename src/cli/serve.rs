@@ -65,6 +65,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         public_url: config.public_url(address),
         vault: Arc::new(vault),
         server_key: Held::default(),
+        mail: false,
         serves_1_0: config.api_1_0,
         ascii_only: config.ascii_only,
     });

@@ -1,5 +1,5 @@
 //! The rules. Plain functions over an open transaction: no JSON (but for the document of [`document`], which is JSON by
-//! definition), no HTTP, no clock, no async. A rule says no with a [`Refusal`]; what that is called on the wire is not
+//! definition, and what waits in the [`outbox`]), no HTTP, no clock, no async. A rule says no with a [`Refusal`]; what that is called on the wire is not
 //! decided here.
 
 use crate::store;
@@ -11,9 +11,11 @@ pub mod document;
 pub mod hashing;
 pub mod license;
 pub mod lists;
+pub mod outbox;
 pub mod owner;
 pub mod plan;
 pub mod refusal;
+pub mod reset;
 pub mod secret;
 pub mod server_key;
 pub mod session;

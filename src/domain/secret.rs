@@ -7,6 +7,7 @@ use argon2::password_hash::phc::{self, Output, ParamsString, PasswordHash, Salt}
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand::{CryptoRng, RngExt};
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::model::ids::SessionId;
@@ -226,6 +227,16 @@ pub fn new_sellerkey(rng: &mut impl CryptoRng) -> String {
 /// A new session id.
 pub fn new_session_id(rng: &mut impl CryptoRng) -> SessionId {
     SessionId::from_random(rng.random())
+}
+
+/// A new one-time token: 32 lower-case hex characters.
+pub fn new_token(rng: &mut impl CryptoRng) -> String {
+    hex::encode(rng.random::<[u8; 16]>())
+}
+
+/// What is kept of a one-time token: its SHA-256, in hex. It is random, so nothing slower is needed.
+pub fn token_hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
 }
 
 /// A nonce: 32 lower-case hex characters (any alphanumerics would do).

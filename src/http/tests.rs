@@ -87,6 +87,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         clock: Clock::default(),
         vault: Arc::default(),
         server_key: Default::default(),
+        mail: false,
         serves_1_0: false,
         lists: Lists::load(None, None).expect("no lists"),
         public_url: config.public_url(address),

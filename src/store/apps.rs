@@ -14,6 +14,8 @@ const FIND: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerke
                     WHERE o.ownerid = $1 AND a.name = $2 AND a.ready = 1";
 const ALL: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
                    FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.ready = 1 ORDER BY a.id";
+const BY_ID: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
+                     FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.id = $1 AND a.ready = 1";
 const SETTINGS: &str = "SELECT name, value FROM app_settings WHERE app_id = $1 ORDER BY name";
 const SET: &str = "INSERT INTO app_settings (app_id, name, value) VALUES ($1, $2, $3) \
                    ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value";
@@ -44,6 +46,9 @@ const DELETE_STEPS: &[&str] = &[
     "DELETE FROM sessions WHERE row IN (SELECT row FROM sessions WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM licenses WHERE id IN (SELECT id FROM licenses WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE app_id = $1 LIMIT $2)",
+    "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM bans WHERE id IN (SELECT id FROM bans WHERE app_id = $1 LIMIT $2)",
 ];
 
@@ -77,6 +82,13 @@ pub fn find(tx: &mut Tx<'_>, ownerid: &str, name: &str) -> Result<Option<App>> {
 /// The app that has this seller key. Its settings are not loaded.
 pub fn by_sellerkey(tx: &mut Tx<'_>, sellerkey: &str) -> Result<Option<App>> {
     tx.row(BY_SELLERKEY, &[sellerkey.into()], app)
+}
+
+/// The app of this row.
+pub fn by_id(tx: &mut Tx<'_>, id: AppId) -> Result<Option<App>> {
+    let Some(mut app) = tx.row(BY_ID, &[id.0.into()], app)? else { return Ok(None) };
+    load_settings(tx, &mut app)?;
+    Ok(Some(app))
 }
 
 /// All apps, oldest first.

@@ -23,6 +23,8 @@ pub mod fault;
 mod file;
 pub mod licenses;
 pub mod lock;
+pub mod one_time_secrets;
+pub mod outbox;
 pub mod owners;
 pub mod plans;
 pub mod schema;

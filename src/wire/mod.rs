@@ -32,6 +32,8 @@ pub struct Ctx {
     pub vault: Arc<Vault>,
     /// The key pair that signs the answers of KeyAuth's 1.3.
     pub server_key: keyauth::server_key::Held,
+    /// Whether mail can be sent.
+    pub mail: bool,
     /// Whether KeyAuth's 1.0 is served.
     pub serves_1_0: bool,
     /// Whether answers spell non-ASCII as `\uXXXX` (contract 1.7).

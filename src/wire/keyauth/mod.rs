@@ -285,6 +285,7 @@ impl Exchange {
             lists: &self.ctx.lists,
             public_url: &self.ctx.public_url,
             vault: &self.ctx.vault,
+            mail: self.ctx.mail,
             enckey: self.enckey(),
         }
     }

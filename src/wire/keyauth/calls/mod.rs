@@ -20,6 +20,7 @@ use super::versions::Version;
 mod check;
 mod checkblacklist;
 mod entered;
+mod forgot;
 mod init;
 mod license;
 mod login;
@@ -83,6 +84,7 @@ pub(super) struct Req<'a> {
     pub(super) lists: &'a Lists,
     pub(super) public_url: &'a str,
     pub(super) vault: &'a Vault,
+    pub(super) mail: bool,
     pub(super) enckey: Enckey<'a>,
 }
 
@@ -118,6 +120,7 @@ pub static TABLE: &[&Call] = &[
     &checkblacklist::CALL,
     &check::CALL,
     &logout::CALL,
+    &forgot::CALL,
 ];
 
 /// The call of this name, if this version has it.

@@ -1,0 +1,73 @@
+//! The table `outbox`: what has to be sent to the outside, until it is sent or given up. Knows nothing of what is in
+//! it, sends nothing.
+
+use crate::model::ids::AppId;
+use crate::model::time::Time;
+
+use super::{Result, Row, Tx};
+
+const INSERT: &str = "INSERT INTO outbox (app_id, kind, payload, created_at, due_at) VALUES ($1, $2, $3, $4, $4)";
+const DUE: &str = "SELECT id, payload, created_at, tries FROM outbox WHERE kind = $1 AND due_at <= $2 \
+                   ORDER BY due_at, id LIMIT $3";
+const COUNT_OF_APP: &str = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE app_id = $1 LIMIT $2)";
+const LATER: &str = "UPDATE outbox SET due_at = $2, tries = tries + 1 WHERE id = $1";
+const DELETE: &str = "DELETE FROM outbox WHERE id = $1";
+
+/// Who sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A mail.
+    Mail,
+    /// An HTTP POST.
+    Post,
+}
+
+/// One thing to send.
+pub struct Waiting {
+    /// Row.
+    pub id: i64,
+    /// What it is, sealed.
+    pub payload: String,
+    /// When it was put here.
+    pub created_at: Time,
+    /// How often it was tried in vain.
+    pub tries: i64,
+}
+
+impl Kind {
+    fn text(self) -> &'static str {
+        match self {
+            Kind::Mail => "mail",
+            Kind::Post => "post",
+        }
+    }
+}
+
+/// Adds something to send, due now.
+pub fn insert(tx: &mut Tx<'_>, app: Option<AppId>, kind: Kind, payload: &str, now: Time) -> Result<()> {
+    tx.exec(INSERT, &[app.map(|app| app.0).into(), kind.text().into(), payload.into(), now.0.into()]).map(|_| ())
+}
+
+/// What is due, the longest waiting first, at most `limit`.
+pub fn due(tx: &mut Tx<'_>, kind: Kind, now: Time, limit: i64) -> Result<Vec<Waiting>> {
+    tx.rows(DUE, &[kind.text().into(), now.0.into(), limit.into()], waiting)
+}
+
+/// How much of an app's waits, counted up to `limit`.
+pub fn count_of_app(tx: &mut Tx<'_>, app: AppId, limit: i64) -> Result<i64> {
+    tx.row(COUNT_OF_APP, &[app.0.into(), limit.into()], |row| row.int(0)).map(Option::unwrap_or_default)
+}
+
+/// Puts off what could not be sent.
+pub fn later(tx: &mut Tx<'_>, id: i64, due_at: Time) -> Result<()> {
+    tx.exec(LATER, &[id.into(), due_at.0.into()]).map(|_| ())
+}
+
+/// Takes out what was sent or given up.
+pub fn delete(tx: &mut Tx<'_>, id: i64) -> Result<()> {
+    tx.exec(DELETE, &[id.into()]).map(|_| ())
+}
+
+fn waiting(row: &Row<'_>) -> Result<Waiting> {
+    Ok(Waiting { id: row.int(0)?, payload: row.text(1)?, created_at: Time(row.int(2)?), tries: row.int(3)? })
+}
