@@ -1,9 +1,12 @@
-//! `keystead config show`: every setting, its value, where that comes from, and what it is for.
+//! `keystead config`: every setting, its value, where that comes from, and what it is for; a mail to try the mail
+//! settings with. Knows no setting by name but those of mail.
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::{Exit, Global, print_json, print_table};
+use super::{Code, Exit, Global, print_json, print_table, say};
 use crate::config::{Flags, Source};
+use crate::outside::mail::{Mail, Mailer};
 
 /// The options of `config`.
 #[derive(Debug, clap::Args)]
@@ -11,7 +14,8 @@ use crate::config::{Flags, Source};
 Examples:
   keystead config show
   KEYSTEAD_READERS=8 keystead config show --json
-  keystead config show --config keystead.toml --listen 0.0.0.0:80")]
+  keystead config show --config keystead.toml --listen 0.0.0.0:80
+  keystead config send-test-mail mia@example.com --config keystead.toml")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -21,10 +25,21 @@ pub(super) struct Arguments {
 enum Action {
     /// List every setting with its value and its source
     Show(Show),
+    /// Send a mail through the mail server, to see whether the smtp settings are right
+    SendTestMail(SendTestMail),
 }
 
 #[derive(Debug, clap::Args)]
 struct Show {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, clap::Args)]
+struct SendTestMail {
+    /// Who gets it
+    #[arg(value_name = "ADDRESS")]
+    to: String,
     #[command(flatten)]
     flags: Flags,
 }
@@ -41,7 +56,13 @@ struct Row<'a> {
 
 /// Runs `config`.
 pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
-    let Action::Show(Show { flags }) = arguments.action;
+    match arguments.action {
+        Action::Show(Show { flags }) => show(global, flags),
+        Action::SendTestMail(SendTestMail { to, flags }) => send_test_mail(global, to, flags),
+    }
+}
+
+fn show(global: &Global, flags: Flags) -> Result<(), Exit> {
     let config = global.load(flags)?;
     let rows: Vec<Row<'_>> = config
         .list()
@@ -67,4 +88,22 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         .map(|row| vec![row.name.to_owned(), row.value.to_owned(), row.source, row.help.to_owned()])
         .collect();
     print_table(&["SETTING", "VALUE", "SOURCE", "HELP"], &cells)
+}
+
+fn send_test_mail(global: &Global, to: String, flags: Flags) -> Result<(), Exit> {
+    let wrong = |text: String| Exit::new(Code::Configuration, text);
+    let Some(smtp) = global.load(flags)?.smtp().map_err(|error| wrong(error.to_string()))? else {
+        return Err(wrong("no mail server is set: give at least --smtp-host and --smtp-from, or set them".to_owned()));
+    };
+    let mailer = Mailer::new(&smtp).map_err(|error| wrong(error.to_string()))?;
+    let mail = Mail {
+        to,
+        subject: "Keystead can send mail".to_owned(),
+        text: "This mail shows that the mail settings of your Keystead server are right. There is nothing to do.\n"
+            .to_owned(),
+    };
+    mailer.send(&mail).map_err(|error| Exit::failure(error.to_string()))?;
+    let server = format!("{}:{}", smtp.host, smtp.port);
+    let sentence = format!("{server} has taken a mail to {}; if it does not arrive, its log says why", mail.to);
+    say(global, &json!({ "sent": true, "to": mail.to, "server": server }), &sentence)
 }

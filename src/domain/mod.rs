@@ -20,6 +20,7 @@ pub mod secret;
 pub mod server_key;
 pub mod session;
 pub mod subscription;
+pub mod target;
 pub mod user;
 pub mod variable;
 pub mod vault;

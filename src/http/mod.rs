@@ -1,4 +1,4 @@
-//! Sockets and the runtime: accepting, limits, timeouts, the graceful stop. The only room that knows hyper and tokio.
+//! Sockets and the runtime: accepting, limits, timeouts, the graceful stop. The only room that knows hyper.
 //! Knows no format and no rule: it finds the family by the path and hands the request over.
 
 use std::io;

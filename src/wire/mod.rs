@@ -14,6 +14,7 @@ use crate::store::Store;
 
 pub mod form;
 pub mod keyauth;
+pub mod pages;
 pub mod reply;
 
 /// What answering needs. One for the whole server.
@@ -81,4 +82,4 @@ pub struct Door {
 }
 
 /// All families.
-pub static FAMILIES: &[&Family] = &[&keyauth::FAMILY];
+pub static FAMILIES: &[&Family] = &[&keyauth::FAMILY, &pages::FAMILY];

@@ -1,5 +1,6 @@
 //! What black-box tests share: a database made by hand (`fixture.rs`), the real server on it, a client that counts
-//! every byte (`client.rs`); and the program's commands (`program.rs`). Knows how to ask and to compare; what the right
+//! every byte (`client.rs`); the program's commands (`program.rs`); and what a server talks to: a web server (`web.rs`), a
+//! mail server (`smtp.rs`), both also with TLS (`tls.rs`). Knows how to ask and to compare; what the right
 //! answer is, the tests say.
 //!
 //! ```ignore
@@ -16,6 +17,9 @@
 mod client;
 mod fixture;
 mod program;
+pub mod smtp;
+pub mod tls;
+pub mod web;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
