@@ -273,6 +273,7 @@ CREATE TABLE one_time_secrets (
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (user_id, kind)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX one_time_secrets_by_end ON one_time_secrets (expires_at);
 
 -- The key pairs that sign the answers of protocol 1.3. The one that is not retired signs.
 CREATE TABLE server_keys (

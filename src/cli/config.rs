@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{Code, Exit, Global, print_json, print_table, public_key, say};
 use crate::config::{Flags, Source};
-use crate::outside::mail::{Mail, Mailer};
+use crate::domain::outbox::Mail;
+use crate::outside::mail::Mailer;
 
 /// The options of `config`.
 #[derive(Debug, clap::Args)]

@@ -12,6 +12,7 @@ pub mod guesses;
 pub mod hashing;
 pub mod license;
 pub mod lists;
+pub mod log;
 pub mod outbox;
 pub mod owner;
 pub mod plan;

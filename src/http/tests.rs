@@ -15,7 +15,9 @@ use crate::clock::Clock;
 use crate::config::{Config, Flags};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
+use crate::domain::target::Targets;
 use crate::model::exchange::{Note, Request, Response};
+use crate::outside::fetch::Fetcher;
 use crate::pending::pending;
 use crate::store::{Options, Store};
 use crate::wire::{Answer, Ctx, Door, Family, Fault};
@@ -88,13 +90,16 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         clock: Clock::default(),
         vault: Arc::default(),
         server_key: Default::default(),
+        fetcher: Fetcher::new(Targets::default(), config.fetch_timeout),
         mail: false,
         serves_1_0: false,
         lists: Lists::load(None, None).expect("no lists"),
         public_url: config.public_url(address),
         ascii_only: true,
     });
-    let thread = thread::spawn(move || server.run_families(ctx, &[&FAMILY]).expect("serves"));
+    let thread = thread::spawn(move || {
+        server.run_families(ctx, &[&FAMILY]).expect("serves");
+    });
     Running { address, stop, thread, _dir: dir }
 }
 

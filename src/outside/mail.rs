@@ -15,20 +15,10 @@ use lettre::transport::smtp::{self, SmtpTransport};
 use lettre::{Address, Transport};
 
 use crate::config::{MailTls, Smtp};
+use crate::domain::outbox::Mail;
 
 /// How long each step with the mail server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// One mail.
-#[derive(Clone, Debug)]
-pub struct Mail {
-    /// The address of who gets it; one, without a name.
-    pub to: String,
-    /// One line.
-    pub subject: String,
-    /// Plain text.
-    pub text: String,
-}
 
 /// Sends mails through one mail server. Cheap to clone.
 #[derive(Clone)]

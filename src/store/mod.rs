@@ -23,6 +23,7 @@ pub mod fault;
 mod file;
 pub mod licenses;
 pub mod lock;
+pub mod logs;
 pub mod one_time_secrets;
 pub mod outbox;
 pub mod owners;

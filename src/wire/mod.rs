@@ -11,8 +11,10 @@ use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::vault::Vault;
 use crate::model::exchange::{Request, Response};
+use crate::outside::fetch::Fetcher;
 use crate::store::Store;
 
+mod discord;
 pub mod form;
 pub mod keyauth;
 pub mod pages;
@@ -36,6 +38,8 @@ pub struct Ctx {
     pub vault: Arc<Vault>,
     /// The key pair that signs the answers of KeyAuth's 1.3.
     pub server_key: keyauth::server_key::Held,
+    /// Asks other machines. Not inside a transaction, and not before its commit.
+    pub fetcher: Fetcher,
     /// Whether mail can be sent.
     pub mail: bool,
     /// Whether KeyAuth's 1.0 is served.

@@ -3,7 +3,8 @@
 use std::fs;
 
 use keystead::config::{MailTls, Smtp};
-use keystead::outside::mail::{Mail, MailError, Mailer};
+use keystead::domain::outbox::Mail;
+use keystead::outside::mail::{MailError, Mailer};
 use serde_json::Value;
 
 use super::support::smtp::{MailServer, Manners, Spoken};

@@ -98,6 +98,7 @@ CREATE TABLE one_time_secrets (
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (user_id, kind)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX one_time_secrets_by_end ON one_time_secrets (expires_at);
 CREATE TABLE server_keys (
     id         INTEGER PRIMARY KEY,
     seed       TEXT NOT NULL,

@@ -26,6 +26,7 @@ pub(super) const CALL: Call = Call {
         Refusal::HwidTooShort(0),
         Refusal::HwidMissing,
         Refusal::UserNotFound,
+        Refusal::LicenseBanned(None),
         Refusal::UserBanned(None),
         Refusal::HwidBanned,
         Refusal::AddressBanned,

@@ -26,6 +26,7 @@ mod entered;
 mod forgot;
 mod init;
 mod license;
+mod log;
 mod login;
 mod login_email;
 mod logout;
@@ -126,6 +127,7 @@ pub static TABLE: &[&Call] = &[
     &var::CALL,
     &checkblacklist::CALL,
     &ban::CALL,
+    &log::CALL,
     &check::CALL,
     &change_username::CALL,
     &logout::CALL,
