@@ -10,7 +10,6 @@ use crate::clock::Clock;
 use crate::config::{Config, Flags};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
-use crate::domain::server_key;
 use crate::domain::vault::Vault;
 use crate::http::{self, Server};
 use crate::model::time::Time;
@@ -70,8 +69,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         ascii_only: config.ascii_only,
     });
     // Before the first answer: a database whose secrets this process cannot open is not served.
-    let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
-    ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
+    ctx.server_key.load(&ctx.store, &ctx.vault, ctx.clock.now())?;
     let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone())?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.
