@@ -129,7 +129,9 @@ impl Exchange {
             };
             if let Err(error) = looked_up {
                 let mut sealer = Sealer::new(self.version, self.form.raw("init_iv"));
-                sealer.server_key = known.server_key;
+                if self.version.sealing == Sealing::Ed25519 {
+                    sealer.server_key = known.server_key.or_else(|| self.ctx.server_key.last());
+                }
                 let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.secret));
                 return Opened::unknown(self.version, &self.form, seal).fail(&self.ctx, &error);
             }
@@ -250,10 +252,10 @@ impl Exchange {
     fn enckey(&self) -> Enckey<'_> {
         match (self.version.has_enckey(), self.form.raw("enckey")) {
             (false, _) => Enckey::NotApplicable,
-            (true, None) => Enckey::Missing,
-            (true, Some(_)) if self.version.sealing == Sealing::Envelope => {
-                self.form.text("enckey").map_or(Enckey::Missing, Enckey::Envelope)
+            (true, _) if self.version.sealing == Sealing::Envelope => {
+                Enckey::Envelope(self.form.text("enckey").unwrap_or_default())
             }
+            (true, None) => Enckey::Missing,
             (true, Some(raw)) => {
                 Enckey::Given(self.form.text("enckey").unwrap_or(if raw.is_empty() { raw } else { "" }))
             }
