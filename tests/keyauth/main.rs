@@ -16,3 +16,5 @@ mod signature;
 mod transport;
 mod upgrade;
 mod values;
+mod version_1_0;
+mod version_1_3;

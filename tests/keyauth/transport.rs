@@ -34,7 +34,7 @@ fn paths_with_and_without_the_slash_and_under_the_root() {
             assert_eq!(signed, version == "1.2", "{path}");
         }
     }
-    for path in ["/api/1.3/", "/api/1.2//", "/API/1.2/", "/api", "/api/1.20"] {
+    for path in ["/api/1.4/", "/api/1.2//", "/API/1.2/", "/api", "/api/1.20"] {
         let reply = server.get(&format!("{path}?{INIT}"));
         assert_eq!((reply.status, reply.header("location")), (404, None), "{path}: nothing is there, and no redirect");
     }
