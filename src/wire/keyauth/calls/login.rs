@@ -19,6 +19,7 @@ pub(super) const CALL: Call = Call {
         Field { name: "username", help: "compared without regard to case" },
         Field { name: "pass", help: "the password" },
         Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
+        Field { name: "code", help: "the code of the second factor, where the user has one" },
     ],
     refuses: &[
         Refusal::HwidTooLong,
