@@ -64,6 +64,11 @@ static DOOR_1_0: Door = Door {
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_0, fault),
 };
 
+/// What a customer reads when this is refused, where the app has no text of its own for it.
+pub fn words_of(refusal: &Refusal) -> String {
+    words::text(refusal, None).into_owned()
+}
+
 /// How often a call is run again because what it had proven changed meanwhile.
 const TRIES: usize = 4;
 
