@@ -131,6 +131,12 @@ enum Command {
     Import(import::Arguments),
 }
 
+/// Whether this command line, the program's name first, would be understood. Runs nothing: it is there so that what the
+/// documentation shows can be held to what there is.
+pub fn understand(words: &[String]) -> Result<(), clap::Error> {
+    Cli::try_parse_from(words).map(drop)
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
