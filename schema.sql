@@ -87,6 +87,8 @@ CREATE TABLE users (
     two_factor_pending_until INTEGER            -- … until then
 ) STRICT;
 CREATE INDEX users_by_email ON users (app_id, email_sha1) WHERE email_sha1 IS NOT NULL;
+CREATE INDEX users_by_two_factor ON users (two_factor) WHERE two_factor IS NOT NULL;
+CREATE INDEX users_by_two_factor_pending ON users (two_factor_pending) WHERE two_factor_pending IS NOT NULL;
 CREATE UNIQUE INDEX users_by_name ON users (app_id, lower(name));
 
 -- What users hold: a plan until some time. The plan is kept by name: deleting a plan takes nothing from a customer.

@@ -62,6 +62,7 @@ impl Server {
         let ctx = Arc::new(Ctx {
             store: Store::open(&Options::small(path)).unwrap(),
             hashing: Hashing::start(1, 4).unwrap(),
+            guesses: Default::default(),
             clock: Clock::test(NOW),
             vault: Arc::default(),
             server_key: Default::default(),

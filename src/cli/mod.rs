@@ -35,7 +35,9 @@ mod options;
 mod owner;
 mod plan;
 mod print;
+mod public_key;
 mod quickstart;
+mod sdk;
 mod serve;
 mod session;
 mod setting;
@@ -119,6 +121,8 @@ enum Command {
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
     Config(config::Arguments),
+    /// Change a KeyAuth client's source so that it asks this server
+    Sdk(sdk::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print everything an app holds as one JSON document
@@ -144,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
+        Command::Sdk(arguments) => sdk::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
         Command::Export(arguments) => export::run(&cli.global, &arguments),
         Command::Import(arguments) => import::run(&cli.global, arguments),

@@ -3,6 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::Args;
 
+use crate::config::Flags;
 use crate::model::time::{Span, Time};
 
 /// Which app.
@@ -17,6 +18,21 @@ impl AppOption {
     /// The name, if one was given.
     pub(super) fn name(&self) -> Option<&str> {
         self.app.as_deref()
+    }
+}
+
+/// The key of the database's secrets.
+#[derive(Args, Debug)]
+pub(super) struct VaultOption {
+    /// The file with the key that the server's secrets in the database are sealed with [env: KEYSTEAD_VAULT_KEY]
+    #[arg(long, value_name = "FILE")]
+    vault_key: Option<String>,
+}
+
+impl VaultOption {
+    /// As a setting from the command line.
+    pub(super) fn flags(&self) -> Flags {
+        Flags::default().or("vault-key", self.vault_key.clone())
     }
 }
 

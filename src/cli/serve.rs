@@ -8,11 +8,12 @@ use super::cleanup::CleanUp;
 use super::{Code, Exit, Global};
 use crate::clock::Clock;
 use crate::config::{Config, Flags};
+use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
-use crate::domain::server_key;
 use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
+use crate::domain::{sealing, server_key};
 use crate::http::{self, Server};
 use crate::model::time::Time;
 use crate::outside::delivery::{self, Delivery};
@@ -50,9 +51,8 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
+    let vault = Vault::read(config.vault_key.as_deref())?;
     let mailer = mailer(config)?;
-    let vault =
-        Vault::read(config.vault_key.as_deref()).map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
     // The address first: a start that fails on it leaves no new database behind.
     let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
     let store = Store::open(&options(config)).map_err(|error| {
@@ -65,6 +65,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
+        guesses: Guesses::default(),
         clock,
         lists,
         public_url: config.public_url(address),
@@ -76,6 +77,9 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         ascii_only: config.ascii_only,
     });
     // Before the first answer: a database whose secrets this process cannot open is not served.
+    let sealed_by = Arc::clone(&ctx.vault);
+    ctx.store.read(move |tx| sealing::check(tx, &sealed_by)).wait()?;
+    sealing::seal_the_rest(&ctx.store, &ctx.vault)?;
     let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
     ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
     let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;

@@ -86,6 +86,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(1, 1).expect("threads"),
+        guesses: Default::default(),
         clock: Clock::default(),
         vault: Arc::default(),
         server_key: Default::default(),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::vault::Vault;
@@ -25,6 +26,8 @@ pub struct Ctx {
     pub store: Store,
     /// The threads that hash passwords.
     pub hashing: Hashing,
+    /// The wrong codes of second factors.
+    pub guesses: Guesses,
     /// Where "now" comes from.
     pub clock: Clock,
     /// The operator's lists: VPN networks, leaked passwords.

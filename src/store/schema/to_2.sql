@@ -4,6 +4,8 @@ ALTER TABLE users ADD COLUMN two_factor_step INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE users ADD COLUMN two_factor_pending TEXT;
 ALTER TABLE users ADD COLUMN two_factor_pending_until INTEGER;
 CREATE INDEX users_by_email ON users (app_id, email_sha1) WHERE email_sha1 IS NOT NULL;
+CREATE INDEX users_by_two_factor ON users (two_factor) WHERE two_factor IS NOT NULL;
+CREATE INDEX users_by_two_factor_pending ON users (two_factor_pending) WHERE two_factor_pending IS NOT NULL;
 
 CREATE TABLE user_variables (
     user_id   INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
