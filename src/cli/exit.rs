@@ -94,6 +94,7 @@ failures!(
     crate::domain::plan::PlanError,
     crate::domain::license::LicenseError,
     crate::domain::variable::VariableError,
+    crate::domain::user_variable::UserVariableError,
     crate::domain::ban::BanError,
     crate::domain::subscription::ExtendError,
     crate::domain::user::UserError,

@@ -21,6 +21,7 @@ pub mod server_key;
 pub mod session;
 pub mod subscription;
 pub mod user;
+pub mod user_variable;
 pub mod variable;
 pub mod vault;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::model::app::App;
 use crate::model::ids::SessionId;
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionUser};
 use crate::model::time::Time;
 use crate::store::{self, Tx, apps, sessions};
 
@@ -129,6 +129,11 @@ pub fn check_live(session: &Session, app: &App, now: Time) -> Result<(), Refusal
         return Err(Refusal::SessionNotFound);
     }
     if now >= session.expires_at { Err(Refusal::SessionExpired) } else { Ok(()) }
+}
+
+/// The user who has logged in on this session.
+pub fn user_on(session: &Session) -> Result<&SessionUser, Refusal> {
+    session.user.as_ref().ok_or(Refusal::SessionNotValidated)
 }
 
 /// The session as it is inside this transaction, if it may be used.

@@ -33,6 +33,7 @@ pub mod sessions;
 mod sqlite;
 pub mod subscriptions;
 mod tx;
+pub mod user_variables;
 pub mod users;
 pub mod variables;
 pub mod verify;

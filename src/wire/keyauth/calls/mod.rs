@@ -21,11 +21,13 @@ mod check;
 mod checkblacklist;
 mod entered;
 mod forgot;
+mod getvar;
 mod init;
 mod license;
 mod login;
 mod logout;
 mod register;
+mod setvar;
 mod upgrade;
 mod var;
 
@@ -121,6 +123,8 @@ pub static TABLE: &[&Call] = &[
     &check::CALL,
     &logout::CALL,
     &forgot::CALL,
+    &setvar::CALL,
+    &getvar::CALL,
 ];
 
 /// The call of this name, if this version has it.
