@@ -9,6 +9,7 @@ use crate::model::time::Time;
 use crate::store::{self, Tx, apps, sessions};
 
 use super::lists::Lists;
+use super::token::{self, TokenFile};
 use super::{Refusal, Stop};
 
 /// The longest enckey, in bytes (contract 3.1: the text says 35, clients may send 36).
@@ -43,6 +44,8 @@ pub struct Opening<'a> {
     pub id: SessionId,
     /// Key material.
     pub enckey: Enckey<'a>,
+    /// Its token file, where the protocol has the token system.
+    pub token_file: Option<TokenFile<'a>>,
     /// The program's version, if it says.
     pub version: Option<&'a str>,
     /// The program's hash, if it says.
@@ -72,6 +75,11 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
     }
     if settings.paused {
         return Err(Refusal::AppPaused.into());
+    }
+    if settings.token_system
+        && let Some(file) = by.token_file
+    {
+        token::check(tx, app, file)?;
     }
     if by.version.is_some_and(|version| version != settings.version) {
         return Err(Refusal::VersionMismatch.into());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::domain::lists::Lists;
 use crate::domain::secret::Proof;
 use crate::domain::session::Enckey;
+use crate::domain::token::TokenFile;
 use crate::domain::vault::Vault;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
@@ -17,9 +18,14 @@ use crate::wire::form::Form;
 use super::answer::Reply;
 use super::versions::Version;
 
+mod app_info;
+mod chatget;
+mod chatsend;
 mod check;
 mod checkblacklist;
 mod entered;
+mod fetch_online;
+mod fetch_stats;
 mod forgot;
 mod getvar;
 mod init;
@@ -88,6 +94,10 @@ pub(super) struct Req<'a> {
     pub(super) vault: &'a Vault,
     pub(super) mail: bool,
     pub(super) enckey: Enckey<'a>,
+    /// What `init` says about its token file; none where the version has no token system.
+    pub(super) token_file: Option<TokenFile<'a>>,
+    /// What `login` gives in place of the password, where the version knows it.
+    pub(super) login_token: Option<&'a str>,
 }
 
 /// What every call can refuse.
@@ -123,8 +133,12 @@ pub static TABLE: &[&Call] = &[
     &check::CALL,
     &logout::CALL,
     &forgot::CALL,
+    &fetch_online::CALL,
+    &fetch_stats::CALL,
     &setvar::CALL,
     &getvar::CALL,
+    &chatget::CALL,
+    &chatsend::CALL,
 ];
 
 /// The call of this name, if this version has it.
