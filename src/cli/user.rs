@@ -13,7 +13,7 @@ use crate::model::user::{Credential, User};
 use crate::store::{Tx, devices, users};
 
 use super::options::{AppOption, Length, Page};
-use super::{Db, Exit, Global, input, now, say, user_show};
+use super::{Db, Exit, Global, input, login_token, now, say, user_show};
 
 /// Options.
 #[derive(Args)]
@@ -26,6 +26,7 @@ use super::{Db, Exit, Global, input, now, say, user_show};
   keystead user unban mia
   keystead user reset-device mia                    the next device that logs in is bound
   keystead user set-password mia                    asks; reads stdin where nobody can be asked
+  keystead user login-token mia --for 10m           logs mia in once, in place of the password
   keystead user pause mia --plan default            its time stands still
   keystead user resume mia
   keystead user extend mia --days 7
@@ -64,6 +65,14 @@ enum Command {
         /// Set none: the next login does
         #[arg(long)]
         claimable: bool,
+    },
+    /// Print a token that logs a user in once, for a web loader; an older one is no good any more
+    LoginToken {
+        #[command(flatten)]
+        name: Name,
+        /// How long it is good: at most a day
+        #[arg(long = "for", value_name = "SPAN", default_value = "5m")]
+        life: Span,
     },
     /// Let what a user holds stand still
     Pause {
@@ -142,6 +151,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             Ok(format!("freed {freed} devices of {}: the next one that logs in is bound", user.name))
         }),
         Command::SetPassword { name, claimable } => set_password(global, &mut db, &app, name, claimable),
+        Command::LoginToken { name: Name { name }, life } => login_token::run(global, &mut db, &app, name, life),
         Command::Pause { name, plan } => change(global, &mut db, &app, name, move |tx, app, user| {
             let count = subscription::pause(tx, app, user.id, plan.as_deref(), now())?;
             some(count, "that runs").map(|count| format!("{count} of {} stand still", user.name))
