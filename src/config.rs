@@ -9,9 +9,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use self::flags::Flags;
-pub use self::value::{Level, LogFormat, Rate};
+pub use self::mail::Smtp;
+pub use self::value::{Level, LogFormat, MailTls, Rate, Secret};
 
 mod flags;
+mod mail;
 mod value;
 
 /// One row of the table.
@@ -24,6 +26,8 @@ pub struct Setting {
     pub help: &'static str,
     /// Whether it may be given more than once; the values are joined by commas.
     pub many: bool,
+    /// Whether its value is shown nowhere.
+    pub secret: bool,
     default: fn() -> String,
     read: fn(&mut Config, &str) -> Result<(), String>,
 }
@@ -44,7 +48,7 @@ pub enum Source {
 /// The text a setting was given and by whom.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// The value as it was written.
+    /// The value as it was written; of a secret only whether there is one.
     pub text: String,
     /// Who wrote it.
     pub source: Source,
@@ -91,6 +95,9 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Together(String),
     /// A variable is not readable text.
     #[error("{0} (from the environment) is not valid UTF-8")]
     NotText(String),
@@ -119,6 +126,7 @@ macro_rules! settings {
             placeholder: $placeholder,
             help: $help,
             many: <$type as value::Empty>::MANY,
+            secret: <$type as value::Empty>::SECRET,
             default: || String::from($default),
             read: |config, text| {
                 let read: fn(&str) -> Result<$type, String> = $read;
@@ -129,7 +137,10 @@ macro_rules! settings {
     };
 }
 
-use self::value::{cores, count, database, flag, level, listen, log_format, networks, path, rate, size, span, url};
+use self::value::{
+    HIDDEN, cores, count, database, flag, host, level, listen, log_format, mail_tls, networks, path, port, rate,
+    secret, sender, size, span, text, url,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -156,6 +167,18 @@ settings! {
     app_cache: usize = "1000", "app-cache", "COUNT", |t| count(t, 1, 10_000_000), "apps kept in memory";
     rate_limit: Option<Rate> = "200/s burst 2000", "rate-limit", "RATE", rate, "requests per client address, like \"200/s burst 2000\"; off: no limit";
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";
+    allow_target: Vec<IpNet> = "", "allow-target", "CIDR", networks, "private networks that relays, files and webhooks may be fetched from; public addresses always are";
+    fetch_timeout: Duration = "6s", "fetch-timeout", "TIME", |t| span(t, SECOND / 20, SECOND * 9), "how long a relay or a file may take; clients give up after 10 s";
+    smtp_host: Option<String> = "", "smtp-host", "HOST", host, "the mail server; empty: no mail is sent";
+    smtp_port: u16 = "0", "smtp-port", "PORT", port, "the mail server's port; 0: 587, with smtp-tls tls 465, without encryption 25";
+    smtp_tls: MailTls = "starttls", "smtp-tls", "MODE", mail_tls, "starttls, tls, none (unencrypted, to this machine only) or insecure (unencrypted, to anywhere)";
+    smtp_user: Option<String> = "", "smtp-user", "NAME", text, "the name to log in to the mail server with; empty: no login";
+    smtp_password: Option<Secret> = "", "smtp-password", "TEXT", secret, "the password for it; as a flag everybody on the machine can see it: better the variable, or smtp-password-file";
+    smtp_password_file: Option<PathBuf> = "", "smtp-password-file", "FILE", path, "a file with the password in its first line";
+    smtp_from: Option<String> = "", "smtp-from", "ADDRESS", sender, "the sender of mails, like keys@example.com or \"Example Keys <keys@example.com>\"";
+    smtp_ca: Option<PathBuf> = "", "smtp-ca", "FILE", path, "a PEM file with certificates to trust beside the machine's, for a private mail server";
+    log_retention: Duration = "31d", "log-retention", "TIME", |t| span(t, SECOND, DAY * 3660), "how long what clients log is kept";
+    log_limit: usize = "100000", "log-limit", "COUNT", |t| count(t, 1, 100_000_000), "lines kept of what the clients of one app log; more push out the oldest";
     vpn_list: Option<PathBuf> = "", "vpn-list", "FILE", path, "networks of VPN providers, one CIDR per line";
     leaked_passwords: Option<PathBuf> = "", "leaked-passwords", "FILE", path, "SHA-1 of passwords known from breaches, sorted, one per line";
     api_1_0: bool = "false", "api-1-0", "BOOL", flag, "whether KeyAuth's API 1.0 is served: its messages can be changed on the way unnoticed";
@@ -208,8 +231,10 @@ impl Config {
                 Given { text: setting.default(), source: Source::Default }
             };
             (setting.read)(&mut config, given.text.trim()).map_err(|expected| unfit(setting, &given, expected))?;
-            config.given.push(given);
+            let text = if setting.secret && !given.text.is_empty() { HIDDEN.to_owned() } else { given.text };
+            config.given.push(Given { text, source: given.source });
         }
+        mail::check(&config)?;
         Ok(config)
     }
 
@@ -231,7 +256,8 @@ fn unfit(setting: &Setting, given: &Given, expected: String) -> ConfigError {
         Source::File(path) => (setting.name.to_owned(), path.display().to_string()),
         Source::Default => (setting.name.to_owned(), "the default".to_owned()),
     };
-    ConfigError::Unfit { named, origin, expected, text: given.text.clone() }
+    let text = if setting.secret { HIDDEN.to_owned() } else { given.text.clone() };
+    ConfigError::Unfit { named, origin, expected, text }
 }
 
 /// The file's settings as texts; refuses keys that are no settings.
@@ -239,7 +265,7 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
     let shown = path.display().to_string();
     let broken = |reason: String| ConfigError::File { path: shown.clone(), reason };
     let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|e| broken(e.to_string()))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| broken(place(&text, &error)))?;
     let mut found = Vec::new();
     for (key, value) in table {
         let Some(setting) = TABLE.iter().find(|setting| setting.name == key) else {
@@ -249,6 +275,12 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
         found.push((setting.name, text));
     }
     Ok(found)
+}
+
+/// What is wrong with a file, and in which line. The error's own text shows the line, and a password may stand in it.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
 
 fn as_text(value: &toml::Value) -> Option<String> {

@@ -1,11 +1,12 @@
 //! Keystead, a self-hosted license and login server.
 //!
-//! The rooms, and what each may know. Imports point one way: `cli → http → wire → domain → store → model`;
-//! `tests/tidy.rs` enforces it.
+//! The rooms, and what each may know. Imports point one way: `cli → http → wire → outside → domain →
+//! store → model`; `tests/tidy.rs` enforces it.
 //!
 //! * [`cli`] the command line: one file per command.
 //! * [`http`] sockets and the runtime: accepting, limits, timeouts, the log line. The only room that knows hyper.
 //! * [`wire`] foreign formats: bytes to domain and back. No rules, no SQL.
+//! * [`outside`] everything that leaves the server: HTTP requests, mail. No rules, no formats.
 //! * [`domain`] the rules. No JSON, no HTTP, no clock, no async.
 //! * [`store`] the database. The only room that knows SQL and engines.
 //! * [`model`] plain data.
@@ -23,6 +24,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod model;
+pub mod outside;
 pub mod pending;
 pub mod store;
 pub mod wire;

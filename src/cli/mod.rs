@@ -31,12 +31,15 @@ mod import;
 mod input;
 mod license;
 mod license_create;
+mod log;
 mod login_token;
 mod options;
 mod owner;
 mod plan;
 mod print;
+mod public_key;
 mod quickstart;
+mod sdk;
 mod serve;
 mod session;
 mod setting;
@@ -119,10 +122,14 @@ enum Command {
     Chat(chat::Arguments),
     /// Make, list, ban, free and delete the tokens of the token system
     Token(token::Arguments),
+    /// List and delete what an app's clients logged
+    Log(log::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
     Config(config::Arguments),
+    /// Change a KeyAuth client's source so that it asks this server
+    Sdk(sdk::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print everything an app holds as one JSON document
@@ -147,8 +154,10 @@ pub fn main() -> ExitCode {
         Command::Var(arguments) => var::run(&cli.global, arguments),
         Command::Chat(arguments) => chat::run(&cli.global, arguments),
         Command::Token(arguments) => token::run(&cli.global, arguments),
+        Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
+        Command::Sdk(arguments) => sdk::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
         Command::Export(arguments) => export::run(&cli.global, &arguments),
         Command::Import(arguments) => import::run(&cli.global, arguments),

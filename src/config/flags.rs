@@ -1,13 +1,22 @@
 //! The command-line flags of the server's settings, made from the table. Reads no other source and checks no value:
 //! `Config::load` does both.
 
+use std::fmt;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Setting, TABLE};
 
 /// The settings that were given as flags. Flatten it into a command's arguments.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Flags(Vec<(&'static str, String)>);
+
+/// The names only: a value may be a secret.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 /// Taken by every command, so the command line defines it once for all of them.
 const GLOBAL: &str = "database";

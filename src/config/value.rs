@@ -1,6 +1,7 @@
 //! How single values of the server's settings are read. Each reader answers what it takes when a text does not fit.
 //! Knows no setting by name.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,10 +45,50 @@ pub struct Rate {
     pub burst: u32,
 }
 
+/// How mail travels to the mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTls {
+    /// It begins in the clear and must be encrypted before anything is sent.
+    StartTls,
+    /// Encrypted from the first byte.
+    Tls,
+    /// In the clear, to this machine only.
+    None,
+    /// In the clear, to wherever the mail server is.
+    Insecure,
+}
+
+/// A text that is shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps this.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+/// What stands in the place of a secret.
+pub(super) const HIDDEN: &str = "(hidden)";
+
 /// What a field holds before its default has been read.
 pub(super) trait Empty {
     /// Whether the setting may be given more than once.
     const MANY: bool = false;
+    /// Whether its text is shown nowhere.
+    const SECRET: bool = false;
     fn empty() -> Self;
 }
 
@@ -63,10 +104,17 @@ empty! {
     bool = false;
     Level = Level::Info;
     LogFormat = LogFormat::Auto;
+    u16 = 0;
+    MailTls = MailTls::StartTls;
+    Option<String> = None;
+    Option<PathBuf> = None;
+    Option<Rate> = None;
 }
 
-impl<T> Empty for Option<T> {
-    fn empty() -> Option<T> {
+impl Empty for Option<Secret> {
+    const SECRET: bool = true;
+
+    fn empty() -> Option<Secret> {
         None
     }
 }
@@ -116,6 +164,52 @@ pub(super) fn path(text: &str) -> Result<Option<PathBuf>, String> {
         return Err("the path of a file".to_owned());
     }
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+pub(super) fn host(text: &str) -> Result<Option<String>, String> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if text.is_empty() {
+        Ok(None)
+    } else if plain || text.parse::<IpAddr>().is_ok() {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("the name or the address of a machine, without port or protocol, like mail.example.com".to_owned())
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port from 1 to 65535, or 0 for the usual one".to_owned())
+}
+
+pub(super) fn mail_tls(text: &str) -> Result<MailTls, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "starttls" => Ok(MailTls::StartTls),
+        "tls" => Ok(MailTls::Tls),
+        "none" => Ok(MailTls::None),
+        "insecure" => Ok(MailTls::Insecure),
+        _ => Err("starttls, tls, none or insecure".to_owned()),
+    }
+}
+
+/// What stands before a `From:` is checked by who sends it; this only catches what can be no sender at all.
+pub(super) fn sender(text: &str) -> Result<Option<String>, String> {
+    let address = text.rsplit_once('<').map_or(text, |(_, rest)| rest.strip_suffix('>').unwrap_or(""));
+    let whole = address.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
+    if text.is_empty() {
+        Ok(None)
+    } else if whole && !text.chars().any(char::is_control) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("an address like keys@example.com, or \"Example Keys <keys@example.com>\"".to_owned())
+    }
+}
+
+pub(super) fn text(text: &str) -> Result<Option<String>, String> {
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+pub(super) fn secret(text: &str) -> Result<Option<Secret>, String> {
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
 }
 
 pub(super) fn flag(text: &str) -> Result<bool, String> {
@@ -176,11 +270,17 @@ pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Durati
         "s" => Some(1_000),
         "m" => Some(60_000),
         "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
         _ => None,
     };
     let span = thousandths.and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit)).map(Duration::from_millis);
     span.filter(|span| (least..=most).contains(span)).ok_or_else(|| {
-        format!("a time from {} ms to {} h, like 500ms, 10s or 1m", least.as_millis(), most.as_secs() / 3600)
+        let most = match most.as_secs() {
+            seconds if seconds < 3600 => format!("{seconds} s"),
+            seconds if seconds < 172_800 => format!("{} h", seconds / 3600),
+            seconds => format!("{} d", seconds / 86_400),
+        };
+        format!("a time from {} ms to {most}, like 500ms, 10s or 1m", least.as_millis())
     })
 }
 
@@ -248,6 +348,7 @@ mod tests {
         assert_eq!(size("16KiB", 1, 1 << 30), Ok(16384));
         assert_eq!(size("512", 1, 1 << 30), Ok(512));
         assert_eq!(span("500ms", Duration::ZERO, Duration::from_secs(9)), Ok(Duration::from_millis(500)));
+        assert_eq!(span("31d", Duration::ZERO, Duration::MAX), Ok(Duration::from_secs(31 * 86_400)));
         assert_eq!(span("1m", Duration::ZERO, Duration::from_secs(90)), Ok(Duration::from_secs(60)));
         for bad in ["", "x", "-1", "1XB", "1.5MiB", "99999999999999999999", "18446744073709551615KiB"] {
             assert!(size(bad, 1, 1 << 30).is_err(), "{bad}");
@@ -275,6 +376,24 @@ mod tests {
         for bad in ["k.example", "ftp://k", "http://", "http:///x", "http://a b", "http://a\"", "https://a?b"] {
             assert!(url(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn mail_servers_and_senders() {
+        for good in ["mail.example.com", "localhost", "10.0.0.1", "::1", "xn--bcher-kva.example"] {
+            assert_eq!(host(good), Ok(Some(good.to_owned())));
+        }
+        for bad in ["smtp://mail.example.com", "mail.example.com:25", "a b", "[::1]", "a/b", "ü.example"] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
+        for good in ["keys@example.com", "Example Keys <keys@example.com>", "\"Keys, Inc.\" <keys@example.com>"] {
+            assert_eq!(sender(good), Ok(Some(good.to_owned())));
+        }
+        for bad in ["keys", "@example.com", "keys@", "Keys <>", "Keys <a@b", "a@b\r\nBcc: c@d"] {
+            assert!(sender(bad).is_err(), "{bad}");
+        }
+        assert_eq!((host(""), sender(""), port("0")), (Ok(None), Ok(None), Ok(0)));
+        assert!(port("65536").is_err() && port("x").is_err());
     }
 
     #[test]

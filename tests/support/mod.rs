@@ -1,5 +1,6 @@
 //! What black-box tests share: a database made by hand (`fixture.rs`), the real server on it, a client that counts
-//! every byte (`client.rs`); and the program's commands (`program.rs`). Knows how to ask and to compare; what the right
+//! every byte (`client.rs`); the program's commands (`program.rs`); and what a server talks to: a web server (`web.rs`), a
+//! mail server (`smtp.rs`), both also with TLS (`tls.rs`). Knows how to ask and to compare; what the right
 //! answer is, the tests say.
 //!
 //! ```ignore
@@ -14,8 +15,12 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part of this one")]
 
 mod client;
+mod envelope;
 mod fixture;
 mod program;
+pub mod smtp;
+pub mod tls;
+pub mod web;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -24,8 +29,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use client::{Reply, Seal, Session, exchange, hmac_hex, post_bytes};
-pub use fixture::{Fixture, OTHER_SECRET, OWNER, OWNERID, SECRET, now, password_hash};
+pub use client::{INIT_IV, Reply, Seal, Session, exchange, hmac_hex, post_bytes};
+pub use envelope::Envelope;
+pub use fixture::{Fixture, OTHER_SECRET, OWNER, OWNERID, PUBLIC_KEY, SECRET, now, password_hash};
 pub(crate) use program::{Keystead, Ran};
 
 /// How long a server may take to start, and an answer to come. Not a measure of anything: only a test that would

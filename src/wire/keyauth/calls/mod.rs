@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::domain::guesses::Guess;
 use crate::domain::lists::Lists;
 use crate::domain::secret::Proof;
 use crate::domain::session::Enckey;
@@ -19,6 +20,8 @@ use super::answer::Reply;
 use super::versions::Version;
 
 mod app_info;
+mod ban;
+mod change_username;
 mod chatget;
 mod chatsend;
 mod check;
@@ -30,10 +33,14 @@ mod forgot;
 mod getvar;
 mod init;
 mod license;
+mod log;
 mod login;
+mod login_email;
 mod logout;
 mod register;
 mod setvar;
+mod two_factor_disable;
+mod two_factor_enable;
 mod upgrade;
 mod var;
 
@@ -98,6 +105,7 @@ pub(super) struct Req<'a> {
     pub(super) token_file: Option<TokenFile<'a>>,
     /// What `login` gives in place of the password, where the version knows it.
     pub(super) login_token: Option<&'a str>,
+    pub(super) guess: Guess<'a>,
 }
 
 /// What every call can refuse.
@@ -130,8 +138,14 @@ pub static TABLE: &[&Call] = &[
     &upgrade::CALL,
     &var::CALL,
     &checkblacklist::CALL,
+    &ban::CALL,
+    &log::CALL,
     &check::CALL,
+    &change_username::CALL,
     &logout::CALL,
+    &two_factor_enable::CALL,
+    &two_factor_disable::CALL,
+    &login_email::CALL,
     &forgot::CALL,
     &fetch_online::CALL,
     &fetch_stats::CALL,
