@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::domain::sealing::SealingError;
+use crate::domain::vault::VaultError;
 use crate::domain::{Refusal, Stop};
 use crate::store;
 
@@ -94,6 +96,9 @@ failures!(
     crate::domain::plan::PlanError,
     crate::domain::license::LicenseError,
     crate::domain::variable::VariableError,
+    crate::domain::chat::ChatError,
+    crate::domain::token::TokenError,
+    crate::domain::user_variable::UserVariableError,
     crate::domain::relay::RelayError,
     crate::domain::file::FileError,
     crate::domain::ban::BanError,
@@ -111,12 +116,29 @@ impl From<Stop> for Exit {
     }
 }
 
+impl From<VaultError> for Exit {
+    fn from(error: VaultError) -> Exit {
+        Exit::new(Code::Configuration, error.to_string())
+    }
+}
+
+impl From<SealingError> for Exit {
+    fn from(error: SealingError) -> Exit {
+        match error {
+            SealingError::Vault(error) => error.into(),
+            SealingError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<Refusal> for Exit {
     fn from(refusal: Refusal) -> Exit {
         Exit::failure(match refusal {
             Refusal::LicenseNotFound => "there is no such license; see `keystead license list`".to_owned(),
             Refusal::UserNotFound => "there is no such user; see `keystead user list`".to_owned(),
             Refusal::VariableNotFound => "there is no such variable; see `keystead var list`".to_owned(),
+            Refusal::ChannelNotFound => "there is no such channel; see `keystead chat list`".to_owned(),
+            Refusal::TokenNotFound => "there is no such token; see `keystead token list`".to_owned(),
             Refusal::RelayNotFound => "there is no such relay; see `keystead relay list`".to_owned(),
             Refusal::SessionNotFound => "there is no such live session; see `keystead session list`".to_owned(),
             other => format!("refused: {}", other.code()),

@@ -19,6 +19,7 @@ pub(crate) use self::print::{note, print_json, print_line, print_lines, print_ra
 mod allow;
 mod app;
 mod ban;
+mod chat;
 mod check;
 mod cleanup;
 mod completions;
@@ -31,15 +32,20 @@ mod import;
 mod input;
 mod license;
 mod license_create;
+mod log;
+mod login_token;
 mod options;
 mod owner;
 mod plan;
 mod print;
+mod public_key;
 mod quickstart;
 mod relay;
+mod sdk;
 mod serve;
 mod session;
 mod setting;
+mod token;
 mod user;
 mod user_show;
 mod var;
@@ -112,8 +118,14 @@ enum Command {
     Ban(ban::Arguments),
     /// List and end sessions
     Session(session::Arguments),
-    /// Set, list and delete an app's variables: texts handed to its clients
+    /// Set, list and delete variables: texts handed to an app's clients, or kept for one of its users
     Var(var::Arguments),
+    /// Make, show, empty and delete chat channels; mute users
+    Chat(chat::Arguments),
+    /// Make, list, ban, free and delete the tokens of the token system
+    Token(token::Arguments),
+    /// List and delete what an app's clients logged
+    Log(log::Arguments),
     /// Add, list, show and delete an app's relays: addresses that its clients reach through the server
     Relay(relay::Arguments),
     /// Add, list, show, replace and delete an app's files: bytes handed to its clients
@@ -122,12 +134,20 @@ enum Command {
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
     Config(config::Arguments),
+    /// Change a KeyAuth client's source so that it asks this server
+    Sdk(sdk::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print everything an app holds as one JSON document
     Export(export::Arguments),
     /// Make an app of a JSON document: an export, or one written by hand
     Import(import::Arguments),
+}
+
+/// Whether this command line, the program's name first, would be understood. Runs nothing: it is there so that what the
+/// documentation shows can be held to what there is.
+pub fn understand(words: &[String]) -> Result<(), clap::Error> {
+    Cli::try_parse_from(words).map(drop)
 }
 
 /// Runs the command line of this process.
@@ -144,10 +164,14 @@ pub fn main() -> ExitCode {
         Command::Ban(arguments) => ban::run(&cli.global, arguments),
         Command::Session(arguments) => session::run(&cli.global, arguments),
         Command::Var(arguments) => var::run(&cli.global, arguments),
+        Command::Chat(arguments) => chat::run(&cli.global, arguments),
+        Command::Token(arguments) => token::run(&cli.global, arguments),
+        Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Relay(arguments) => relay::run(&cli.global, arguments),
         Command::File(arguments) => file::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
+        Command::Sdk(arguments) => sdk::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
         Command::Export(arguments) => export::run(&cli.global, &arguments),
         Command::Import(arguments) => import::run(&cli.global, arguments),

@@ -12,15 +12,18 @@ use crate::model::license::{License, LicenseState};
 use crate::model::session::{Session, SessionUser};
 use crate::model::time::{Span, Time};
 use crate::model::user::{Credential, Subscription, User};
-use crate::store::{Tx, devices, licenses, plans, sessions, subscriptions, users};
+use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
 use super::lists::Lists;
 use super::secret::{self, MAX_PASSWORD, Proof, Work};
-use super::{Refusal, Stop, ban, device, license, subscription};
+use super::two_factor::{self, Factor};
+use super::{Refusal, Stop, ban, device, license, login_token, subscription};
 
 mod admin;
+mod own;
 
-pub use admin::{NewUser, UserError, check_password, create};
+pub use admin::{NewUser, UserError, check_password, create, set_email};
+pub use own::{ban_own, of_session, rename};
 
 /// The longest username, in bytes (contract 4.2).
 pub const MAX_USERNAME: usize = 70;
@@ -32,6 +35,8 @@ pub struct Claim<'a> {
     pub username: Option<&'a str>,
     /// The password; the key, for a license.
     pub password: Option<&'a str>,
+    /// What a login gives in place of the password, once.
+    pub token: Option<&'a str>,
     /// The license to redeem; none for a login.
     pub key: Option<&'a str>,
     /// The device, if the client says.
@@ -42,6 +47,8 @@ pub struct Claim<'a> {
     pub ip: IpAddr,
     /// Now.
     pub now: Time,
+    /// The code of the second factor, if the client sends one.
+    pub factor: Factor<'a>,
 }
 
 /// Who is logged in now, and with what.
@@ -162,7 +169,39 @@ pub fn login(
 ) -> Result<Entered, Stop> {
     device::check_shape(app, claim.hwid)?;
     let user = find(tx, app, claim.username)?;
+    login_as(tx, app, session, claim, user, proof)
+}
+
+/// The same by e-mail address and password (contract 4.23). An address of several users is nobody's.
+pub fn login_by_email(
+    tx: &mut Tx<'_>,
+    app: &App,
+    session: &Session,
+    claim: &Claim<'_>,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    device::check_shape(app, claim.hwid)?;
+    let user = match claim.email {
+        Some(email) => users::by_email(tx, app.id, &secret::email_sha1(email))?,
+        None => None,
+    };
+    let user = user.ok_or(Refusal::UserNotFound)?;
+    login_as(tx, app, session, &Claim { username: None, ..*claim }, user, proof)
+}
+
+fn login_as(
+    tx: &mut Tx<'_>,
+    app: &App,
+    session: &Session,
+    claim: &Claim<'_>,
+    user: User,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
     may_enter(tx, app, claim, &user)?;
+    if let Some(token) = claim.token {
+        login_token::take(tx, user.id, token, proof, claim.now)?;
+        return enter(tx, app, session, claim, &user, None);
+    }
     let renewed = match (&user.credential, proof) {
         (Credential::Password(hash), Some(Proof::Verified { against, right, renewed })) if against == hash => {
             if !right {
@@ -212,7 +251,10 @@ pub fn enter_by_license(
     };
     may_enter(tx, app, claim, &user)?;
     let renewed = match (&user.credential, proof) {
-        (Credential::License, _) => None,
+        (Credential::License, _) => {
+            opens(tx, app, claim.key, &user)?;
+            None
+        }
         (Credential::Password(hash), Some(Proof::Verified { against, right: true, .. })) if against == hash => {
             Some(Credential::License)
         }
@@ -252,7 +294,7 @@ fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Sto
     let mut given = subscriptions::of_user(tx, user.id)?.into_iter().filter_map(|held| held.license).peekable();
     if given.peek().is_none() {
         // What it gave is not known to have come from it, as with users from elsewhere.
-        return Ok(licenses::first_of_user(tx, user.id)? == Some(license.id));
+        return Ok(licenses::first_of_user(tx, user.id)?.map(|first| first.id) == Some(license.id));
     }
     Ok(given.any(|id| id == license.id))
 }
@@ -260,13 +302,18 @@ fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Sto
 /// Whether this secret is the license of a license-only user.
 fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
     let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
-    if secret::same(&fold(given), &fold(&user.name)) {
+    if let Some(license) = licenses::by_key(tx, app.id, given)?
+        && has_made(tx, &license, user)?
+    {
         return Ok(());
     }
-    match licenses::by_key(tx, app.id, given)? {
-        Some(license) if has_made(tx, &license, user)? => Ok(()),
-        _ => Err(Refusal::PasswordMismatch.into()),
+    // The license is gone, and the user has its name. One with a name of its own never is without a license
+    // (`own::rename`, `license::delete`): that name is known to everybody and opens nothing.
+    let is_named_so = secret::same(&fold(given), &fold(&user.name));
+    if is_named_so && licenses::first_of_user(tx, user.id)?.is_none() {
+        return Ok(());
     }
+    Err(Refusal::PasswordMismatch.into())
 }
 
 /// What keeps a known user out before its password is looked at.
@@ -275,7 +322,11 @@ fn may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Resu
         return Err(Refusal::UserBanned(user.ban_reason.clone()).into());
     }
     if user.credential == Credential::License {
-        let made_by = licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?;
+        let made_by = match claim.token {
+            // A token names no license.
+            Some(_) => licenses::first_of_user(tx, user.id)?,
+            None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?,
+        };
         if let Some(license) = made_by
             && license.state() == LicenseState::Banned
         {
@@ -299,6 +350,7 @@ fn enter(
 ) -> Result<Entered, Stop> {
     let hwid = device::bind(tx, app, user.id, claim.hwid, claim.now)?;
     let running = subscription::running(app, subscriptions::of_user(tx, user.id)?, claim.now)?;
+    two_factor::pass(tx, user, &claim.factor)?;
     if let Some(credential) = renewed {
         users::set_credential(tx, user.id, &credential)?;
     }
@@ -356,8 +408,10 @@ pub fn delete(tx: &mut Tx<'_>, user: UserId) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Gives a user a new way to prove who it is; nobody is logged in as it any more.
+/// Gives a user a new way to prove who it is; nobody is logged in as it any more, and what was given out to log in or to
+/// set a password is no good any more.
 pub fn set_credential(tx: &mut Tx<'_>, user: UserId, credential: &Credential) -> Result<(), Stop> {
+    one_time_secrets::delete_of_user(tx, user)?;
     users::set_credential(tx, user, credential)?;
     sessions::invalidate_user(tx, user)?;
     Ok(())

@@ -87,6 +87,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(1, 1).expect("threads"),
+        guesses: Default::default(),
         clock: Clock::default(),
         vault: Arc::default(),
         server_key: Default::default(),
@@ -98,7 +99,9 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         public_url: config.public_url(address),
         ascii_only: true,
     });
-    let thread = thread::spawn(move || server.run_families(ctx, &[&FAMILY]).expect("serves"));
+    let thread = thread::spawn(move || {
+        server.run_families(ctx, &[&FAMILY]).expect("serves");
+    });
     Running { address, stop, thread, _dir: dir }
 }
 

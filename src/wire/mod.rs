@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::vault::Vault;
@@ -13,6 +14,7 @@ use crate::model::exchange::{Request, Response};
 use crate::outside::fetch::Fetcher;
 use crate::store::Store;
 
+mod discord;
 pub mod form;
 pub mod keyauth;
 pub mod limits;
@@ -25,6 +27,8 @@ pub struct Ctx {
     pub store: Store,
     /// The threads that hash passwords.
     pub hashing: Hashing,
+    /// The wrong codes of second factors.
+    pub guesses: Guesses,
     /// Where "now" comes from.
     pub clock: Clock,
     /// The operator's lists: VPN networks, leaked passwords.

@@ -2,8 +2,11 @@
 
 mod app;
 mod general;
+mod keys;
 mod license;
+mod log;
 mod outside;
+mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
 mod user;

@@ -4,17 +4,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clients;
 mod file;
 mod init;
 mod license;
 mod limits;
 mod log;
 mod login;
+mod login_email;
 mod messages;
+mod own_user;
 mod register;
 mod relay;
 mod session;
 mod signature;
 mod transport;
+mod two_factor;
 mod upgrade;
 mod values;
+mod version_1_0;
+mod version_1_3;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use keystead::clock::Clock;
 use keystead::domain::app::{self, Credentials};
 use keystead::domain::secret::Hasher;
+use keystead::domain::vault::{Purpose, Vault};
 use keystead::domain::{owner, plan, relay, variable};
 use keystead::model::app::App;
 use keystead::model::ban::{BanTarget, parse_network};
@@ -19,7 +20,7 @@ use keystead::store::files::{NewFile, Source};
 use keystead::store::relays::Relay;
 use keystead::store::variables::Variable;
 use keystead::store::{
-    self, Options, Store, Tx, apps, bans, devices, files, licenses, relays, sessions, subscriptions, users,
+    self, Options, Store, Tx, apps, bans, devices, files, licenses, relays, server_keys, sessions, subscriptions, users,
 };
 
 use super::Server;
@@ -33,6 +34,9 @@ pub const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a13
 /// The secret of the app "other", whose sessions are no good for "demo".
 pub const OTHER_SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+/// The public key that signs 1.3: that of 32 bytes of 0x01.
+pub const PUBLIC_KEY: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+
 /// Seconds since 1970.
 pub fn now() -> Time {
     Clock::System.now()
@@ -45,7 +49,8 @@ pub fn password_hash(password: &str) -> String {
     if password == "secret" { SECRET.get_or_init(make).clone() } else { make() }
 }
 
-/// A database file of its own with the owner "acme", the app "demo" (plan "default" at level 1) and the app "other".
+/// A database file of its own with the owner "acme", the app "demo" (plan "default" at level 1), the app "other", and
+/// a server key that is the same in every run.
 /// What is added without further words belongs to "demo".
 pub struct Fixture {
     dir: tempfile::TempDir,
@@ -64,6 +69,8 @@ impl Fixture {
                 let owner = owner::create(tx, OWNER, Some(OWNERID), now(), rng).unwrap();
                 let secret = |secret: &str| Credentials { secret: Some(secret.into()), sellerkey: None };
                 app::create(tx, &owner, "other", &secret(OTHER_SECRET), now(), rng).unwrap();
+                let seed = Vault::default().seal(Purpose::ServerKey, &[1; 32], rng);
+                server_keys::replace(tx, &seed, PUBLIC_KEY, now()).unwrap();
                 Ok(app::create(tx, &owner, "demo", &secret(SECRET), now(), rng).unwrap())
             })
             .wait()
@@ -108,6 +115,25 @@ impl Fixture {
         let db = rusqlite::Connection::open(self.path()).unwrap();
         db.busy_timeout(super::PATIENCE).unwrap();
         db.execute_batch(sql).unwrap();
+    }
+
+    /// The first value that a query finds, as text.
+    pub fn sql_text(&self, sql: &str) -> String {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        let value: rusqlite::types::Value = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        match value {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// A number, asked in SQL on another connection.
+    pub fn count(&self, sql: &str) -> i64 {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Sets a setting by its KeyAuth name.

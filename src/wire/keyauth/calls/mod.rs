@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::domain::guesses::Guess;
 use crate::domain::lists::Lists;
 use crate::domain::secret::Proof;
 use crate::domain::session::Enckey;
+use crate::domain::token::TokenFile;
 use crate::domain::vault::Vault;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
@@ -19,17 +21,30 @@ use crate::wire::limits::Limits;
 use super::answer::Reply;
 use super::versions::Version;
 
+mod app_info;
+mod ban;
+mod change_username;
+mod chatget;
+mod chatsend;
 mod check;
 mod checkblacklist;
 mod entered;
+mod fetch_online;
+mod fetch_stats;
 mod file;
 mod forgot;
+mod getvar;
 mod init;
 mod license;
+mod log;
 mod login;
+mod login_email;
 mod logout;
 mod register;
 mod relay;
+mod setvar;
+mod two_factor_disable;
+mod two_factor_enable;
 mod upgrade;
 mod var;
 
@@ -101,6 +116,11 @@ pub(super) struct Req<'a> {
     pub(super) limits: &'a Limits,
     pub(super) mail: bool,
     pub(super) enckey: Enckey<'a>,
+    /// What `init` says about its token file; none where the version has no token system.
+    pub(super) token_file: Option<TokenFile<'a>>,
+    /// What `login` gives in place of the password, where the version knows it.
+    pub(super) login_token: Option<&'a str>,
+    pub(super) guess: Guess<'a>,
 }
 
 /// What every call can refuse.
@@ -134,10 +154,22 @@ pub static TABLE: &[&Call] = &[
     &var::CALL,
     &checkblacklist::CALL,
     &relay::CALL,
+    &log::CALL,
     &file::CALL,
+    &ban::CALL,
     &check::CALL,
+    &change_username::CALL,
     &logout::CALL,
+    &two_factor_enable::CALL,
+    &two_factor_disable::CALL,
+    &login_email::CALL,
     &forgot::CALL,
+    &fetch_online::CALL,
+    &fetch_stats::CALL,
+    &setvar::CALL,
+    &getvar::CALL,
+    &chatget::CALL,
+    &chatsend::CALL,
 ];
 
 /// The call of this name, if this version has it.
