@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::model::app::App;
 use crate::model::ban::BanTarget;
 use crate::domain::two_factor;
-use crate::domain::vault::{Vault, VaultError};
+use crate::domain::sealing::SealingError;
+use crate::domain::vault::Vault;
 use crate::model::ids::{AppId, LicenseId, TokenId, UserId};
 use crate::model::time::{Span, Time};
 use crate::model::user::Credential;
@@ -39,13 +40,22 @@ pub enum ExportError {
     Gone,
     /// What is sealed cannot be opened.
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Sealed(SealingError),
     /// The document could not be written.
     #[error("cannot write the document: {0}")]
     Io(#[from] io::Error),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl From<SealingError> for ExportError {
+    fn from(error: SealingError) -> ExportError {
+        match error {
+            SealingError::Store(error) => ExportError::Store(error),
+            other => ExportError::Sealed(other),
+        }
+    }
 }
 
 impl From<serde_json::Error> for ExportError {
