@@ -18,6 +18,7 @@ use keystead::model::user::Credential;
 use keystead::store::two_factor;
 use keystead::wire::keyauth::calls::{COMMON, Call, TABLE};
 use keystead::wire::keyauth::versions::{self, V1_2};
+use support::web::{Web, answer};
 use support::{
     Envelope, Fixture, OTHER_SECRET, Reply, SECRET, Seal, Server, exchange, hmac_hex, now, post_bytes, totp,
 };
@@ -291,6 +292,15 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
             });
         }
         "variable" => db.variable(words[0], &words[2..].join(" "), words[1] == "authenticated"),
+        "relay" if words[1] == "upstream" => {
+            let text = words[3..].join(" ");
+            let web = Web::start(move |_| answer(200, &[], text.as_bytes()));
+            flags.push("--allow-target=127.0.0.1".to_owned());
+            db.relay(words[0], &web.url("/"), words[2] == "authenticated");
+        }
+        "relay" => db.relay(words[0], words[1], words[2] == "authenticated"),
+        "file" if words[2] == "at" => db.file_at(words[0], words[3], words[1] == "authenticated"),
+        "file" => db.kept_file(words[0], words[2..].join(" ").as_bytes(), words[1] == "authenticated"),
         "ban" if words[0] == "hwid" => db.ban_hwid(words[1]),
         "ban" => db.ban_network(words[1]),
         "flag" => {

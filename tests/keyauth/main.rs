@@ -5,6 +5,7 @@
 mod support;
 
 mod clients;
+mod file;
 mod init;
 mod license;
 mod limits;
@@ -14,6 +15,7 @@ mod login_email;
 mod messages;
 mod own_user;
 mod register;
+mod relay;
 mod session;
 mod signature;
 mod transport;

@@ -115,10 +115,7 @@ impl Seal {
             }
             Seal::Server(key) => {
                 let timestamp = now.0.to_string();
-                let mut message = Vec::with_capacity(timestamp.len() + body.len());
-                message.extend_from_slice(timestamp.as_bytes());
-                message.extend_from_slice(&body);
-                let signature = HeaderValue::Made(key.sign(&message));
+                let signature = HeaderValue::Made(key.sign(&[timestamp.as_bytes(), &body]));
                 let timestamp = HeaderValue::Made(timestamp);
                 let headers = [Some(("x-signature-timestamp", timestamp)), Some(("x-signature-ed25519", signature))];
                 Sealed { body, headers }
