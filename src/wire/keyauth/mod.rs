@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use crate::domain::secret::{Proof, Work};
 use crate::domain::server_key::ServerKey;
 use crate::domain::session::{Enckey, check_live};
+use crate::domain::token::TokenFile;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::exchange::{Request, Response, subscriber};
@@ -270,6 +271,11 @@ impl Exchange {
         }
     }
 
+    fn token_file(&self) -> Option<TokenFile<'_>> {
+        let file = TokenFile { text: self.form.text("token"), hash: self.form.text("thash") };
+        self.version.has_token_files().then_some(file)
+    }
+
     fn run_now(&mut self, mut opened: Opened) -> Response {
         if let Some(refusal) = opened.refusal.clone() {
             return opened.finish(&self.ctx, Err(Stop::Refused(refusal)));
@@ -297,6 +303,8 @@ impl Exchange {
             vault: &self.ctx.vault,
             mail: self.ctx.mail,
             enckey: self.enckey(),
+            token_file: self.token_file(),
+            login_token: self.form.text("token").filter(|_| self.version.has_login_tokens()),
             guess: self.ctx.guesses.guess(&self.guessed),
         }
     }
