@@ -2,6 +2,7 @@
 
 mod app;
 mod general;
+mod keys;
 mod license;
 mod log;
 mod sdk;
