@@ -12,7 +12,7 @@ ci:
 check:
     .ci/run fmt clippy test doc
 
-# The published KeyAuth crate against a real server (needs OpenSSL's headers).
+# Published KeyAuth clients, from crates and npm, against a real server (needs OpenSSL's headers and Node).
 clients:
     .ci/run clients
 

@@ -30,10 +30,12 @@ mod import;
 mod input;
 mod license;
 mod license_create;
+mod log;
 mod options;
 mod owner;
 mod plan;
 mod print;
+mod public_key;
 mod quickstart;
 mod sdk;
 mod serve;
@@ -113,6 +115,8 @@ enum Command {
     Session(session::Arguments),
     /// Set, list and delete an app's variables: texts handed to its clients
     Var(var::Arguments),
+    /// List and delete what an app's clients logged
+    Log(log::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Ban(arguments) => ban::run(&cli.global, arguments),
         Command::Session(arguments) => session::run(&cli.global, arguments),
         Command::Var(arguments) => var::run(&cli.global, arguments),
+        Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Sdk(arguments) => sdk::run(&cli.global, arguments),

@@ -24,7 +24,7 @@ fn assert_init(reply: &Reply) {
 #[test]
 fn paths_with_and_without_the_slash_and_under_the_root() {
     let server = server();
-    for version in ["1.2", "1.1"] {
+    for version in ["1.3", "1.2", "1.1"] {
         for path in
             [format!("/api/{version}/"), format!("/api/{version}"), format!("/{version}/"), format!("/{version}")]
         {
@@ -34,7 +34,7 @@ fn paths_with_and_without_the_slash_and_under_the_root() {
             assert_eq!(signed, version == "1.2", "{path}");
         }
     }
-    for path in ["/api/1.3/", "/api/1.2//", "/API/1.2/", "/api", "/api/1.20"] {
+    for path in ["/api/1.4/", "/api/1.2//", "/API/1.2/", "/api", "/api/1.20"] {
         let reply = server.get(&format!("{path}?{INIT}"));
         assert_eq!((reply.status, reply.header("location")), (404, None), "{path}: nothing is there, and no redirect");
     }
@@ -157,7 +157,7 @@ fn head_is_get_without_its_body() {
 #[test]
 fn options_says_that_browsers_may_call() {
     let server = server();
-    for path in ["/api/1.2/", "/api/1.1", "/1.2/?type=init"] {
+    for path in ["/api/1.3/", "/api/1.2/", "/api/1.1", "/1.2/?type=init"] {
         let reply = server.raw(
             format!("OPTIONS {path} HTTP/1.1\r\nhost: x\r\norigin: https://a.example\r\naccess-control-request-method: POST\r\n\r\n")
                 .as_bytes(),

@@ -19,6 +19,9 @@ const START: Duration = Duration::from_secs(30);
 /// The app's name. With a blank, since clients send it unescaped.
 pub const APP: &str = "Acme Tools";
 
+/// A variable that every shop has, for those who are logged in.
+pub const MEMBERS: &str = "for members";
+
 /// One app in a database of its own, deleted with this value.
 pub struct Shop {
     folder: TempDir,
@@ -29,7 +32,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// A new database with one app, as `app create` leaves it: plan `default`, level 1.
+    /// A new database with one app, as `app create` leaves it (plan `default`, level 1), and one variable.
     pub fn open() -> Shop {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut shop = Shop { folder, ownerid: String::new(), secret: String::new() };
@@ -38,6 +41,7 @@ impl Shop {
         assert_eq!(text("name"), APP);
         shop.ownerid = text("ownerid");
         shop.secret = text("secret");
+        shop.operator(&["var", "set", MEMBERS, "welcome"]);
         shop
     }
 
@@ -71,10 +75,10 @@ impl Shop {
         self.keys(1, "1").remove(0)
     }
 
-    /// Starts a server on this shop's database and waits until it listens.
+    /// Starts a server on this shop's database and waits until it listens. It serves all versions.
     pub fn serve(&self) -> Server {
         let mut child = self
-            .keystead(&["serve", "--listen", "127.0.0.1:0"])
+            .keystead(&["serve", "--listen", "127.0.0.1:0", "--api-1-0", "true"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

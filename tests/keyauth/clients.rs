@@ -1,0 +1,332 @@
+//! What programs in other languages read in an answer, and how they ask (contract section 7): by the 1.3 API, which most
+//! of them speak today, with a reader that is as strict as the strictest of them; and by the ways of older ones.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use keystead::store::server_keys;
+use serde_json::Value;
+
+use crate::support::{Fixture, OWNERID, Reply, Server, now, post_bytes};
+
+/// How a program puts its parameters.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Python, C#, C++, Go, React: all in the body.
+    Form,
+    /// PHP.
+    Multipart,
+    /// C++ for `file`, Node.
+    Get,
+    /// FiveM: a POST with everything in the query, to a path without its slash.
+    PostQuery,
+}
+
+const WAYS: [Way; 4] = [Way::Form, Way::Multipart, Way::Get, Way::PostQuery];
+
+/// A program that speaks 1.3 and ends when an answer lacks what one of its kind reads.
+struct Program<'a> {
+    server: &'a Server,
+    way: Way,
+    key: VerifyingKey,
+    sessionid: String,
+}
+
+impl<'a> Program<'a> {
+    fn new(server: &'a Server, way: Way) -> Program<'a> {
+        let stored = server.db.write(|tx| server_keys::signing(tx).unwrap().expect("a key")).public_key;
+        let bytes: [u8; 32] = hex::decode(stored).unwrap().try_into().unwrap();
+        Program { server, way, key: VerifyingKey::from_bytes(&bytes).unwrap(), sessionid: String::new() }
+    }
+
+    /// With a session.
+    fn opened(server: &'a Server, way: Way) -> Program<'a> {
+        let mut program = Program::new(server, way);
+        let answer = program.ask("init", &[("ver", "1.0")]);
+        program.sessionid = answer["sessionid"].as_str().expect("a session id").to_owned();
+        program
+    }
+
+    /// One call; its answer, once everything about it is as the strictest program wants it.
+    #[track_caller]
+    fn ask(&self, name: &str, pairs: &[(&str, &str)]) -> Value {
+        let before = now().0;
+        let reply = self.send(&[&self.common(name)[..], pairs].concat());
+        self.believe(name, &reply, before)
+    }
+
+    fn common<'p>(&'p self, name: &'p str) -> [(&'p str, &'p str); 4] {
+        [("type", name), ("name", "demo"), ("ownerid", OWNERID), ("sessionid", &self.sessionid)]
+    }
+
+    fn send(&self, pairs: &[(&str, &str)]) -> Reply {
+        let form = serde_urlencoded::to_string(pairs).unwrap();
+        match self.way {
+            Way::Form => {
+                self.server.raw(&post_bytes("/api/1.3/", "application/x-www-form-urlencoded", form.as_bytes()))
+            }
+            Way::Multipart => {
+                let part = |(name, value): &(&str, &str)| {
+                    format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                };
+                let body: String = pairs.iter().map(part).chain(["--x--\r\n".to_owned()]).collect();
+                self.server.raw(&post_bytes("/api/1.3/", "multipart/form-data; boundary=x", body.as_bytes()))
+            }
+            Way::Get => self.server.get(&format!("/api/1.3/?{form}")),
+            Way::PostQuery => {
+                let head = format!("POST /api/1.3?{form} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+                self.server.raw(head.as_bytes())
+            }
+        }
+    }
+
+    #[track_caller]
+    fn believe(&self, name: &str, reply: &Reply, before: i64) -> Value {
+        reply.assert_usual();
+        self.verify(reply, before);
+        let text = reply.text();
+        assert!((32..=2 << 20).contains(&text.len()), "an early C++ library refuses other sizes: {text}");
+        assert_as_javascript_writes_it(&text);
+        let answer = reply.json();
+        let success = answer["success"].as_bool().expect("success is a boolean");
+        let code = answer["code"].as_i64().expect("code is an integer, also of a failure");
+        assert_eq!(code == 68, success, "{text}");
+        let message = answer["message"].as_str().expect("a message, also where there is nothing to say");
+        assert!(!message.is_empty(), "C# and C++ end: {text}");
+        assert_eq!(message == "Initialized", success && name == "init", "{text}");
+        assert_eq!(answer["ownerid"], OWNERID, "{text}");
+        let begin = format!(r#"{{"success":{success},"code":{code},"message":""#);
+        assert!(text.starts_with(&begin) && text.ends_with(&format!(r#","ownerid":"{OWNERID}"}}"#)), "{text}");
+        answer
+    }
+
+    /// As C++ does it: the headers are found by their lower-case names, a colon and one space, and read to a fixed length.
+    #[track_caller]
+    fn verify(&self, reply: &Reply, before: i64) {
+        let after_name = |name: &str| {
+            let (_, rest) = reply.head.split_once(name).unwrap_or_else(|| panic!("no {name:?} in {reply:?}"));
+            rest.split_once("\r\n").map_or(rest, |(value, _)| value)
+        };
+        let timestamp = after_name("\r\nx-signature-timestamp: ");
+        let signature = after_name("\r\nx-signature-ed25519: ");
+        assert!(timestamp.len() == 10 && (before..=now().0).contains(&timestamp.parse().unwrap()), "{timestamp}");
+        assert!(signature.len() == 128 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        let signature = Signature::from_slice(&hex::decode(signature).unwrap()).unwrap();
+        self.key.verify_strict(&[timestamp.as_bytes(), &reply.body].concat(), &signature).expect("the server's");
+    }
+}
+
+/// Some programs verify what `JSON.stringify` makes of the parsed answer: no blank outside of texts, no needless escape,
+/// no key that is a number (those would move to the front).
+#[track_caller]
+fn assert_as_javascript_writes_it(text: &str) {
+    let (mut inside, mut escaped, mut start) = (false, false, 0);
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' if !escaped => {
+                inside = !inside;
+                if inside {
+                    start = at + 1;
+                } else if text[at..].starts_with("\":") {
+                    assert!(text[start..at].parse::<u64>().is_err(), "a key that is a number: {text}");
+                }
+            }
+            ' ' | '\t' | '\n' | '\r' if !inside => panic!("a blank at {at}: {text}"),
+            '/' if escaped => panic!("an escaped slash: {text}"),
+            _ => {}
+        }
+        escaped = inside && c == '\\' && !escaped;
+    }
+}
+
+/// What a program has of whoever entered, read as strictly as C++, Go and Rust do.
+#[track_caller]
+fn assert_info(answer: &Value, username: &str, hwid: Option<&str>) {
+    let info = &answer["info"];
+    assert_eq!(info["username"], username);
+    assert_eq!(info["ip"], "127.0.0.1");
+    assert_eq!(info["hwid"].as_str(), hwid, "{info}");
+    let seconds = |value: &Value| value.as_str().expect("a text").parse::<i64>().expect("whole seconds");
+    assert!(seconds(&info["createdate"]) <= seconds(&info["lastlogin"]));
+    let held = info["subscriptions"].as_array().expect("an array");
+    let first = held.first().expect("index 0 is read unconditionally");
+    assert_eq!(first["subscription"], "default");
+    assert!(seconds(&first["expiry"]) > now().0, "Go ends when it is in the past");
+    assert!(first["timeleft"].is_i64(), "{first}");
+    assert!(first["key"].is_string(), "C# reads it: {first}");
+}
+
+fn server() -> Server {
+    let db = Fixture::new();
+    for key in ["KEY-1", "KEY-2", "KEY-3"] {
+        db.license(key);
+    }
+    db.variable("motd", "and/or \"more\"", true);
+    db.serve(&[])
+}
+
+#[test]
+fn a_visit_in_every_way_that_programs_ask() {
+    for way in WAYS {
+        let server = server();
+        let mut program = Program::new(&server, way);
+        let init = program.ask("init", &[("ver", "1.0")]);
+        assert!(init["newSession"].is_boolean(), "Go and C++ end without it");
+        for counter in ["numUsers", "numOnlineUsers", "numKeys", "version", "customerPanelLink"] {
+            assert!(init["appinfo"][counter].is_string(), "{counter}: {init}");
+        }
+        assert!(init["appinfo"]["numOnlineUsers"].as_str().unwrap().parse::<u64>().is_err(), "C++ would index a list");
+        program.sessionid = init["sessionid"].as_str().unwrap().to_owned();
+
+        assert_eq!(program.ask("check", &[])["error"], "SESSION_NOT_VALIDATED", "{way:?}");
+        let entered =
+            program.ask("register", &[("username", "mia"), ("pass", "a+b&c %"), ("key", "KEY-1"), ("hwid", "m-1\n")]);
+        assert_info(&entered, "mia", Some("m-1"));
+        assert_eq!(program.ask("check", &[])["role"], "not_checked");
+        assert_eq!(program.ask("check", &[("check_paid", "1")])["role"], "seller");
+        assert_eq!(program.ask("var", &[("varid", "motd")])["message"], "and/or \"more\"");
+        assert_eq!(program.ask("var", &[("varid", "none")])["error"], "VARIABLE_NOT_FOUND");
+        assert_eq!(program.ask("upgrade", &[("username", "mia"), ("key", "KEY-2")])["success"], true);
+        for call in ["checkblacklist", "checkBlack"] {
+            assert_eq!(program.ask(call, &[("hwid", "m-1")])["error"], "NOT_BANNED", "{call}");
+        }
+        assert_eq!(program.ask("logout", &[])["success"], true);
+        assert_eq!(program.ask("check", &[])["error"], "SESSION_NOT_FOUND");
+
+        let program = Program::opened(&server, way);
+        let (name, hwid) = (("username", "mia"), ("hwid", "m-1"));
+        assert_eq!(program.ask("login", &[name, ("pass", "wrong"), hwid])["error"], "INVALID_PASSWORD");
+        assert_info(&program.ask("login", &[name, ("pass", "a+b&c %"), hwid]), "mia", Some("m-1"));
+        assert_info(&program.ask("license", &[("key", "KEY-3"), ("hwid", "m-2")]), "KEY-3", Some("m-2"));
+        assert_eq!(program.ask("nonsense", &[])["error"], "UNKNOWN_TYPE");
+    }
+}
+
+#[test]
+fn an_outdated_program_gets_a_link_that_is_a_text() {
+    let server = server();
+    for link in ["", "https://example.com/new"] {
+        server.change(|db| db.setting("download", link));
+        let answer = Program::new(&server, Way::Form).ask("init", &[("ver", "0.9")]);
+        assert_eq!((&answer["message"], &answer["download"]), (&"invalidver".into(), &link.into()), "never null");
+    }
+}
+
+#[test]
+fn an_unknown_app_is_the_bare_text_and_signed() {
+    let server = server();
+    let program = Program::new(&server, Way::Form);
+    let before = now().0;
+    let reply = program.send(&[("type", "init"), ("name", "none"), ("ownerid", OWNERID)]);
+    assert_eq!(reply.text(), "KeyAuth_Invalid");
+    program.verify(&reply, before);
+}
+
+/// C++ puts a part of its question behind the path of a POST.
+#[test]
+fn cpp_asks_for_its_role_in_the_query_of_a_post() {
+    let server = server();
+    let program = Program::opened(&server, Way::Form);
+    program.ask("license", &[("key", "KEY-1")]);
+    for (query, role) in [("?check_paid=1", "seller"), ("?check_paid=0", "not_checked"), ("", "not_checked")] {
+        let form = serde_urlencoded::to_string(program.common("check")).unwrap();
+        let bytes = post_bytes(&format!("/api/1.3/{query}"), "application/x-www-form-urlencoded", form.as_bytes());
+        let before = now().0;
+        let answer = program.believe("check", &server.raw(&bytes), before);
+        assert_eq!(answer["role"], role, "{query}");
+    }
+}
+
+/// C# and C++ send what they have not as empty.
+#[test]
+fn empty_parameters_are_missing_ones() {
+    let server = server();
+    let program = Program::opened(&server, Way::Form);
+    let empty = [("email", ""), ("code", ""), ("token", ""), ("thash", ""), ("reason", ""), ("hash", ""), ("hwid", "")];
+    assert_eq!(program.ask("init", &[&[("ver", "1.0")], &empty[..]].concat())["success"], true);
+    let register = [("username", "mia"), ("pass", "secret"), ("key", "KEY-1")];
+    assert_info(&program.ask("register", &[&register, &empty[..]].concat()), "mia", None);
+    let login = [("username", "mia"), ("pass", "secret")];
+    assert_info(&program.ask("login", &[&login, &empty[..]].concat()), "mia", None);
+    assert_info(&program.ask("license", &[&[("key", "KEY-2")], &empty[..]].concat()), "KEY-2", None);
+}
+
+/// PHP, React, Roblox and FiveM never say which machine it is.
+#[test]
+fn programs_without_a_hwid_enter_and_come_back() {
+    for way in [Way::Multipart, Way::Form, Way::Get, Way::PostQuery] {
+        let server = server();
+        for _ in ["first", "second"] {
+            assert_info(&Program::opened(&server, way).ask("license", &[("key", "KEY-1")]), "KEY-1", None);
+        }
+        let user = [("username", "mia"), ("pass", "secret")];
+        assert_info(
+            &Program::opened(&server, way).ask("register", &[&user[..], &[("key", "KEY-2")]].concat()),
+            "mia",
+            None,
+        );
+        assert_info(&Program::opened(&server, way).ask("login", &user), "mia", None);
+    }
+}
+
+/// What a JavaScript program sends for what it does not know; the server cannot tell it from a value.
+#[test]
+fn undefined_and_null_are_values() {
+    let server = server();
+    let program = Program::new(&server, Way::Form);
+    assert_eq!(program.ask("init", &[("ver", "1.0"), ("hash", "undefined")])["success"], true);
+    assert_eq!(program.ask("init", &[("version", "9.9"), ("ver", "1.0")])["success"], true, "another name is ignored");
+    let program = Program::opened(&server, Way::Form);
+    assert_info(&program.ask("license", &[("key", "KEY-1"), ("hwid", "null")]), "KEY-1", Some("null"));
+}
+
+/// A page in a browser asks for leave first, and may read the headers.
+#[test]
+fn a_browser_may_ask() {
+    let server = server();
+    let preflight = "OPTIONS /api/1.3/ HTTP/1.1\r\nhost: x\r\norigin: https://shop.example\r\n\
+                     access-control-request-method: POST\r\naccess-control-request-headers: content-type\r\n\r\n";
+    let reply = server.raw(preflight.as_bytes());
+    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (204, Some("*")));
+    assert_eq!(reply.header("access-control-allow-headers"), Some("*"));
+    let exposed = Program::new(&server, Way::Form).send(&[]);
+    let names = exposed.header("access-control-expose-headers").expect("exposed headers");
+    for name in ["x-signature-ed25519", "x-signature-timestamp", "signature"] {
+        assert!(names.split(", ").any(|exposed| exposed == name), "{name} in {names}");
+    }
+    let program = Program::opened(&server, Way::Form);
+    assert_eq!(program.ask("logout", &[])["success"], true);
+    assert_eq!(Program::opened(&server, Way::Form).ask("check", &[])["error"], "SESSION_NOT_VALIDATED");
+}
+
+#[test]
+fn head_carries_the_headers_of_a_get() {
+    let server = server();
+    let query = format!("type=init&name=demo&ownerid={OWNERID}");
+    let reply = server.raw(format!("HEAD /api/1.3/?{query} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes());
+    reply.assert_usual();
+    assert!(reply.body.is_empty());
+    assert!(reply.header("content-length").is_some_and(|length| length.parse::<usize>().unwrap() > 32));
+    assert!(reply.header("x-signature-ed25519").is_some() && reply.header("x-signature-timestamp").is_some());
+}
+
+/// A JavaScript package of 2023: GET by 1.2, the vendor's name as its host, no enckey, and `var` for `varid`.
+#[test]
+fn a_get_client_with_a_forged_host() {
+    let server = server();
+    let ask = |name: &str, sessionid: &str, pairs: &[(&str, &str)]| {
+        let common = [("type", name), ("name", "demo"), ("ownerid", OWNERID), ("sessionid", sessionid)];
+        let query = serde_urlencoded::to_string([&common, pairs].concat()).unwrap();
+        let head = format!("GET /api/1.2/?{query} HTTP/1.1\r\nHost: keyauth.win\r\nAccept: application/json\r\n\r\n");
+        let reply = server.raw(head.as_bytes());
+        reply.assert_usual();
+        reply
+    };
+    let gone = ask("check", "0123456789abcdef0123456789abcdef", &[]);
+    assert!(gone.message().starts_with("Session not found."), "it opens a new one then: {gone:?}");
+    let id = ask("init", "", &[("ver", "1.0")]).json()["sessionid"].as_str().expect("a session id").to_owned();
+    assert_eq!(ask("var", &id, &[("var", "motd")]).error(), "SESSION_NOT_VALIDATED");
+    assert!(ask("license", &id, &[("key", "KEY-1")]).success());
+    let value = ask("var", &id, &[("var", "motd")]);
+    assert_eq!(value.message(), "and/or \"more\"");
+    assert_eq!(value.header("signature"), Some("No encryption key supplied"));
+    assert_eq!(ask("var", &id, &[("varid", "motd"), ("var", "none")]).message(), "and/or \"more\"", "varid counts");
+}
