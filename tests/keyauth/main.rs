@@ -11,6 +11,7 @@ mod limits;
 mod log;
 mod login;
 mod messages;
+mod program;
 mod register;
 mod session;
 mod signature;
