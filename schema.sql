@@ -87,6 +87,8 @@ CREATE TABLE users (
     two_factor_pending_until INTEGER            -- … until then
 ) STRICT;
 CREATE INDEX users_by_email ON users (app_id, email_sha1) WHERE email_sha1 IS NOT NULL;
+CREATE INDEX users_by_two_factor ON users (two_factor) WHERE two_factor IS NOT NULL;
+CREATE INDEX users_by_two_factor_pending ON users (two_factor_pending) WHERE two_factor_pending IS NOT NULL;
 CREATE UNIQUE INDEX users_by_name ON users (app_id, lower(name));
 
 -- What users hold: a plan until some time. The plan is kept by name: deleting a plan takes nothing from a customer.
@@ -271,6 +273,7 @@ CREATE TABLE one_time_secrets (
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (user_id, kind)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX one_time_secrets_by_end ON one_time_secrets (expires_at);
 
 -- The key pairs that sign the answers of protocol 1.3. The one that is not retired signs.
 CREATE TABLE server_keys (

@@ -177,6 +177,8 @@ settings! {
     smtp_password_file: Option<PathBuf> = "", "smtp-password-file", "FILE", path, "a file with the password in its first line";
     smtp_from: Option<String> = "", "smtp-from", "ADDRESS", sender, "the sender of mails, like keys@example.com or \"Example Keys <keys@example.com>\"";
     smtp_ca: Option<PathBuf> = "", "smtp-ca", "FILE", path, "a PEM file with certificates to trust beside the machine's, for a private mail server";
+    log_retention: Duration = "31d", "log-retention", "TIME", |t| span(t, SECOND, DAY * 3660), "how long what clients log is kept";
+    log_limit: usize = "100000", "log-limit", "COUNT", |t| count(t, 1, 100_000_000), "lines kept of what the clients of one app log; more push out the oldest";
     vpn_list: Option<PathBuf> = "", "vpn-list", "FILE", path, "networks of VPN providers, one CIDR per line";
     leaked_passwords: Option<PathBuf> = "", "leaked-passwords", "FILE", path, "SHA-1 of passwords known from breaches, sorted, one per line";
     api_1_0: bool = "false", "api-1-0", "BOOL", flag, "whether KeyAuth's API 1.0 is served: its messages can be changed on the way unnoticed";

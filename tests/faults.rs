@@ -6,16 +6,19 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use keystead::clock::Clock;
 use keystead::domain::hashing::Hashing;
 use keystead::domain::license::{self, Alphabet, Batch};
 use keystead::domain::lists::Lists;
+use keystead::domain::target::Targets;
 use keystead::domain::{app, owner, plan};
 use keystead::model::app::App;
 use keystead::model::exchange::{Method, Request};
 use keystead::model::time::{Span, Time};
+use keystead::outside::fetch::Fetcher;
 use keystead::store::{self, Options, Store, subscriptions, users, verify};
 use keystead::wire::{Answer, Ctx, FAMILIES};
 
@@ -59,10 +62,11 @@ impl Server {
         let ctx = Arc::new(Ctx {
             store: Store::open(&Options::small(path)).unwrap(),
             hashing: Hashing::start(1, 4).unwrap(),
+            guesses: Default::default(),
             clock: Clock::test(NOW),
-
             vault: Arc::default(),
             server_key: Default::default(),
+            fetcher: Fetcher::new(Targets::default(), Duration::from_secs(1)),
             mail: true,
             serves_1_0: true,
             lists: Lists::default(),

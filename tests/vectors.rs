@@ -1,95 +1,98 @@
 //! Plays the vectors under `tests/vectors/keyauth` against the real server, byte for byte, and holds the table of calls
-//! to them: no call without its cases, no folder without a call. Their format: `tests/vectors/README.md`.
+//! to them: no call without its cases, no folder without a call, no refusal that is not shown. Their format:
+//! `tests/vectors/README.md`.
 
+#[path = "vectors/derive.rs"]
+mod derive;
+#[path = "vectors/file.rs"]
+mod file;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
 
+use file::Vector;
 use keystead::domain::secret::email_sha1;
 use keystead::model::time::Span;
 use keystead::model::user::Credential;
-use keystead::wire::keyauth::calls::TABLE;
+use keystead::wire::keyauth::calls::{COMMON, TABLE};
 use keystead::wire::keyauth::versions;
-use support::{Fixture, Reply, Seal, Server, exchange, hmac_hex, now, post_bytes};
+use support::{Envelope, Fixture, OTHER_SECRET, Reply, SECRET, Seal, Server, exchange, hmac_hex, now, post_bytes};
 
 /// What every call must show in every version that has it.
 const CASES: &[&str] = &["success", "no rights", "wrong app"];
 
+/// What a vector cannot show: the call, the code, and why. This list may only shrink.
+const NOT_SHOWN: &[(&str, &str, &str)] = &[];
+
 /// How many seconds an answer's times may be off from the test's.
 const LATE: i64 = 60;
-
-struct Vector {
-    path: PathBuf,
-    /// The lines `word: rest` before the request.
-    header: Vec<(String, String)>,
-    request: String,
-    reply: String,
-}
-
-impl Vector {
-    fn read(path: &Path) -> Vector {
-        let text = fs::read_to_string(path).unwrap();
-        let (header, rest) = text.split_once("\n=== request\n").unwrap_or_else(|| panic!("no request: {path:?}"));
-        let (request, reply) = rest.split_once("\n=== reply\n").unwrap_or_else(|| panic!("no reply: {path:?}"));
-        let words = |line: &str| {
-            let (word, rest) = line.split_once(": ").unwrap_or_else(|| panic!("{path:?}: {line:?}"));
-            (word.to_owned(), rest.to_owned())
-        };
-        Vector {
-            path: path.to_owned(),
-            header: header.lines().map(words).collect(),
-            request: request.to_owned(),
-            reply: reply.strip_suffix('\n').unwrap_or(reply).to_owned(),
-        }
-    }
-
-    fn all(&self, word: &str) -> impl Iterator<Item = &str> {
-        self.header.iter().filter(move |(name, _)| name == word).map(|(_, rest)| rest.as_str())
-    }
-
-    fn one(&self, word: &str) -> &str {
-        self.all(word).next().unwrap_or_else(|| panic!("{}: no line {word:?}", self.path.display()))
-    }
-
-    /// The version and the call: the two folders it is in.
-    fn place(&self) -> (String, String) {
-        let mut names = self.path.iter().rev().skip(1).map(|name| name.to_str().unwrap().to_owned());
-        let call = names.next().unwrap();
-        (names.next().unwrap(), call)
-    }
-}
-
-fn vectors() -> Vec<Vector> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keyauth")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() { folders.push(entry) } else { found.push(Vector::read(&entry)) }
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
-}
 
 #[test]
 fn every_call_has_its_cases_and_every_folder_its_call() {
     let mut shown: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for vector in vectors() {
+    for vector in file::all() {
         let case = vector.one("shows").to_owned();
         assert!(case == "refusal" || CASES.contains(&case.as_str()), "{}: {case}", vector.path.display());
-        shown.entry(vector.place()).or_default().insert(case);
+        shown.entry((vector.version().to_owned(), vector.call().to_owned())).or_default().insert(case);
     }
+    let mut missing = Vec::new();
     for version in versions::ALL {
         for call in TABLE.iter().filter(|call| version.has(call.since)) {
             let cases = shown.remove(&(version.name.to_owned(), call.name.to_owned())).unwrap_or_default();
-            for case in CASES {
-                assert!(cases.contains(*case), "{} {} has no vector that shows: {case}", version.name, call.name);
+            for case in CASES.iter().filter(|case| !cases.contains(**case)) {
+                missing.push(format!("{} {} has no vector that shows: {case}", version.name, call.name));
             }
         }
     }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(shown.is_empty(), "no call of that version: {:?}", shown.keys());
+}
+
+#[test]
+fn derived_vectors_are_what_their_sources_give() {
+    derive::check();
+}
+
+/// Contract, Appendix A, the 1.0 rows: what the server is measured with is measured too.
+#[test]
+fn the_measure_of_1_0_is_right() {
+    let envelope = Envelope::new(SECRET, "init-iv-example");
+    assert_eq!(envelope.close(b"1.0"), "cbcb4cea6211a4191db37e80c9059b29");
+    let body = "45c646265d5775916a05fc38eecc57846d8efe442683df5f98e8349e674312b9e3cf71ce4d75a99c07e3a4745fd1983c";
+    assert_eq!(envelope.open(body.as_bytes()).unwrap(), br#"{"success":true,"message":"Initialized"}"#);
+    assert_eq!(envelope.open(body.to_uppercase().as_bytes()), None);
+    assert_ne!(Envelope::new(SECRET, "").open(body.as_bytes()), envelope.open(body.as_bytes()));
+    assert_eq!(Envelope::new("another text", "init-iv-example").open(body.as_bytes()), None);
+}
+
+#[test]
+fn every_code_is_declared_and_every_declared_code_is_shown() {
+    let mut shown: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let all = file::all();
+    for vector in &all {
+        let Some(code) = vector.code() else { continue };
+        let call = TABLE.iter().find(|call| call.name == vector.call()).expect("a call");
+        let mut declared = call.refuses.iter().chain(COMMON).map(|refusal| refusal.code());
+        assert!(declared.any(|one| one == code), "{}: {} does not refuse {code}", vector.path.display(), call.name);
+        if vector.version() == "1.2" {
+            shown.entry(call.name).or_default().insert(code.to_owned());
+        }
+    }
+    let is_shown = |call: &str, code: &str| shown.get(call).is_some_and(|codes| codes.contains(code));
+    let mut missing = Vec::new();
+    for call in TABLE {
+        for code in call.refuses.iter().map(|refusal| refusal.code()) {
+            let excused = NOT_SHOWN.iter().any(|(name, what, _)| (*name, *what) == (call.name, code));
+            if !is_shown(call.name, code) && !excused {
+                missing.push(format!("{} has no vector of 1.2 that answers {code}", call.name));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    for (call, code, why) in NOT_SHOWN {
+        let declared = TABLE.iter().any(|c| c.name == *call && c.refuses.iter().any(|refusal| refusal.code() == *code));
+        assert!(declared && !is_shown(call, code) && !why.is_empty(), "needs no excuse any more: {call} {code}");
+    }
 }
 
 // The vectors in four tests, so that they are played side by side.
@@ -115,7 +118,7 @@ fn vectors_4_of_4() {
 
 fn play_share(share: usize) {
     let mut wrong = Vec::new();
-    for vector in vectors().iter().skip(share).step_by(4) {
+    for vector in file::all().iter().skip(share).step_by(4) {
         if let Err(why) = play(vector) {
             wrong.push(format!("{}\n{why}\n", vector.path.display()));
         }
@@ -129,32 +132,96 @@ fn play(vector: &Vector) -> Result<(), String> {
     for line in vector.all("given") {
         give(&db, line, &mut flags);
     }
+    let is_enveloped = vector.version() == "1.0";
+    if is_enveloped {
+        flags.push("--api-1-0=true".to_owned());
+    }
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let server = db.serve(&flags);
     let mut session = String::new();
+    let mut enckey = String::new();
     for form in vector.all("first") {
         let form = form.replace("{sessionid}", &session);
-        let path = format!("/api/{}/", vector.place().0);
-        let reply = server.raw(&post_bytes(&path, "application/x-www-form-urlencoded", form.as_bytes()));
+        let path = format!("/api/{}/", vector.version());
+        let text = text_of(&form, &enckey);
+        let body = if is_enveloped { enveloped(&form, &text) } else { form.clone() };
+        let mut reply = server.raw(&post_bytes(&path, "application/x-www-form-urlencoded", body.as_bytes()));
+        if is_enveloped {
+            reply = reply.opened(&text, init_iv(&form));
+        }
         if !reply.success() {
             return Err(format!("first: {form}\n{reply:?}"));
         }
         if let Some(id) = reply.json()["sessionid"].as_str() {
             session = id.to_owned();
+            enckey = file::parameter(&form, "enckey").unwrap_or_default().to_owned();
         }
     }
-    let reply = exchange(server.address, &request(&vector.request, &session));
-    let text = format!("{}\n\n{}", reply.head.replace("\r\n", "\n"), reply.text());
+    let seal = seal_of(vector);
+    if let Seal::Envelope(text) = &seal {
+        enckey = text.clone();
+    }
+    let mut init_iv_sent = String::new();
+    let reply = exchange(
+        server.address,
+        &request(&vector.request, &session, |form| {
+            if !is_enveloped {
+                return form;
+            }
+            init_iv_sent = init_iv(&form).to_owned();
+            enveloped(&form, &text_of(&form, &enckey))
+        }),
+    );
+    let body = match &seal {
+        Seal::Envelope(text) => String::from_utf8(opened(&reply, text, &init_iv_sent)?).unwrap(),
+        _ => reply.text(),
+    };
+    let text = format!("{}\n\n{body}", reply.head.replace("\r\n", "\n"));
     matches(&vector.reply, &text, &server, &reply)
         .map_err(|why| format!("{why}\n--- want\n{}\n--- got\n{text}", vector.reply))?;
-    let seal = match vector.one("sealed by") {
+    reply.assert_sealed(&seal);
+    Ok(())
+}
+
+/// What must protect the answer, as the vector says.
+fn seal_of(vector: &Vector) -> Seal {
+    if vector.version() == "1.0" {
+        return match vector.one("envelope") {
+            "none" => Seal::None,
+            "the secret" => Seal::Envelope(SECRET.to_owned()),
+            enckey => Seal::Envelope(enckey.to_owned()),
+        };
+    }
+    match vector.one("sealed by") {
         "nothing" => Seal::None,
         "the literal" => Seal::Literal,
         "the secret" => Seal::secret(),
-        key => Seal::session(key.strip_suffix("-<secret>").expect("nothing, the literal, the secret, or X-<secret>")),
-    };
-    reply.assert_sealed(&seal);
-    Ok(())
+        "the server" => Seal::Server,
+        key => Seal::session(key.strip_suffix("-<secret>").expect("the server, nothing, the literal, or a key")),
+    }
+}
+
+/// A shown form as 1.0 sends it.
+fn enveloped(form: &str, text: &str) -> String {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(form).unwrap();
+    Envelope::new(text, init_iv(form)).form(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+fn init_iv(form: &str) -> &str {
+    file::parameter(form, "init_iv").unwrap_or_default()
+}
+
+/// What a form of 1.0 is enciphered with: an app's secret to open a session, then the enckey.
+fn text_of(form: &str, enckey: &str) -> String {
+    match (file::parameter(form, "type"), file::parameter(form, "name")) {
+        (Some("init"), Some("other")) => OTHER_SECRET.to_owned(),
+        (Some("init"), _) => SECRET.to_owned(),
+        _ => enckey.to_owned(),
+    }
+}
+
+fn opened(reply: &Reply, text: &str, init_iv: &str) -> Result<Vec<u8>, String> {
+    Envelope::new(text, init_iv).open(&reply.body).ok_or_else(|| format!("does not open with {text:?}: {reply:?}"))
 }
 
 /// One line of the state that a vector starts from.
@@ -210,6 +277,7 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
             flags.push(format!("--{}", words[0]));
             flags.push(db.file(words[0], &format!("{}\n", words[1])));
         }
+        "option" => flags.push(format!("--{}={}", words[0], words[1..].join(" "))),
         "expired" => db.sql(&format!(
             "INSERT INTO sessions (id, app_id, sign_key, ip, created_at, expires_at) \
              VALUES ('{}', {}, 'k-{}', '127.0.0.1', {}, {})",
@@ -223,8 +291,8 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
     }
 }
 
-/// The bytes of a request: lines become CRLF, the body stays, `{x*70}` is seventy x.
-fn request(text: &str, session: &str) -> Vec<u8> {
+/// The bytes of a request: lines become CRLF, the body stays but for what `wrap` does, `{x*70}` is seventy x.
+fn request(text: &str, session: &str, wrap: impl FnOnce(String) -> String) -> Vec<u8> {
     let text = text.replace("{sessionid}", session);
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
     let mut body = body.to_owned();
@@ -232,6 +300,7 @@ fn request(text: &str, session: &str) -> Vec<u8> {
         let (count, after) = rest.split_once('}').unwrap();
         body = format!("{before}{}{after}", "x".repeat(count.parse().unwrap()));
     }
+    let body = wrap(body);
     let head = head.replace("{length}", &body.len().to_string()).replace('\n', "\r\n");
     format!("{head}\r\n\r\n{body}").into_bytes()
 }
@@ -274,6 +343,7 @@ fn length_of(placeholder: &str, text: &str, server: &Server, reply: &Reply) -> O
         "sessionid" | "nonce" => hex(32),
         // Which key it is, is looked at afterwards; here, that it is one.
         "signature" => hex(hmac_hex("", b"").len()),
+        "ed25519" => hex(128),
         "length" => exactly(reply.body.len().to_string()),
         "address" => exactly(server.address.to_string()),
         "date" => {

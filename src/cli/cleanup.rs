@@ -1,17 +1,21 @@
-//! The thread beside a server that deletes what has ended: sessions, a day after their end, in small steps. Not a
-//! command.
+//! The thread beside a server that deletes what has ended, in small steps: sessions a day after their end, one-time
+//! secrets, what clients logged long ago. Not a command.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::domain::session;
-use crate::store::{self, Store, sessions};
+use crate::store::{self, Store, logs, one_time_secrets, sessions};
 
 /// How often it looks when there is nothing to do, and how long it rests between two steps when there is.
 const IDLE: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_millis(100);
+
+/// How much one step deletes of each: a step is one short write.
+const STEP: i64 = session::CLEAN_STEP;
 
 /// Runs until it is dropped.
 pub(super) struct CleanUp {
@@ -19,20 +23,29 @@ pub(super) struct CleanUp {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What may be kept of the logs.
+#[derive(Clone, Copy)]
+struct Kept {
+    seconds: i64,
+    lines: i64,
+}
+
 impl CleanUp {
     /// Starts it.
-    pub(super) fn start(store: Store, clock: Clock) -> std::io::Result<CleanUp> {
+    pub(super) fn start(store: Store, clock: Clock, config: &Config) -> std::io::Result<CleanUp> {
+        let kept = Kept {
+            seconds: i64::try_from(config.log_retention.as_secs()).unwrap_or(i64::MAX),
+            lines: i64::try_from(config.log_limit).unwrap_or(i64::MAX),
+        };
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("clean-up".to_owned()).spawn(move || {
             let mut wait = REST;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                let before = clock.now() + -session::KEPT_SECONDS;
-                let step = store.write(move |tx| sessions::clean(tx, before, session::CLEAN_STEP)).wait();
-                wait = match step {
+                wait = match step(&store, &clock, kept) {
                     Ok(deleted) if deleted > 0 => REST,
                     Ok(_) => IDLE,
                     Err(error) => {
-                        log(&error);
+                        tracing::warn!(%error, "what has ended could not be deleted; trying again later");
                         IDLE
                     }
                 };
@@ -42,8 +55,19 @@ impl CleanUp {
     }
 }
 
-fn log(error: &store::Error) {
-    tracing::warn!(%error, "ended sessions could not be deleted; trying again later");
+/// Deletes a little of everything. Answers how much.
+fn step(store: &Store, clock: &Clock, kept: Kept) -> store::Result<u64> {
+    let now = clock.now();
+    let ended = now + -session::KEPT_SECONDS;
+    let mut deleted = store.write(move |tx| sessions::clean(tx, ended, STEP)).wait()?;
+    deleted += store.write(move |tx| one_time_secrets::clean(tx, now, STEP)).wait()?;
+    let old = now + -kept.seconds;
+    deleted += store.write(move |tx| logs::clean(tx, old, STEP)).wait()?;
+    // Counting is a reader's work: the writer has others to serve.
+    for (app, more) in store.read(move |tx| logs::too_many(tx, kept.lines)).wait()? {
+        deleted += store.write(move |tx| logs::trim(tx, app, more.min(STEP))).wait()?;
+    }
+    Ok(deleted)
 }
 
 impl Drop for CleanUp {

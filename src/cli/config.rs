@@ -1,10 +1,10 @@
 //! `keystead config`: every setting, its value, where that comes from, and what it is for; a mail to try the mail
-//! settings with. Knows no setting by name but those of mail.
+//! settings with. The server's key pair is in `public_key.rs`. Knows no setting by name but those of mail.
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Code, Exit, Global, print_json, print_table, say};
+use super::{Code, Exit, Global, print_json, print_table, public_key, say};
 use crate::config::{Flags, Source};
 use crate::domain::outbox::Mail;
 use crate::outside::mail::Mailer;
@@ -16,6 +16,8 @@ Examples:
   keystead config show
   KEYSTEAD_READERS=8 keystead config show --json
   keystead config show --config keystead.toml --listen 0.0.0.0:80
+  keystead config public-key                        what clients of API 1.3 verify answers with
+  keystead config rotate-key --yes                  a new key pair; every 1.3 client needs the new public key
   keystead config send-test-mail mia@example.com --config keystead.toml")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -28,6 +30,10 @@ enum Action {
     Show(Show),
     /// Send a mail through the mail server, to see whether the smtp settings are right
     SendTestMail(SendTestMail),
+    /// Print the public key that signs the answers of API 1.3; clients are given it
+    PublicKey(public_key::Show),
+    /// Make a new key pair for API 1.3; every 1.3 client then needs the new public key
+    RotateKey(public_key::Rotate),
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,6 +66,8 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     match arguments.action {
         Action::Show(Show { flags }) => show(global, flags),
         Action::SendTestMail(SendTestMail { to, flags }) => send_test_mail(global, to, flags),
+        Action::PublicKey(options) => public_key::show(global, &options),
+        Action::RotateKey(options) => public_key::rotate(global, &options),
     }
 }
 

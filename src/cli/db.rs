@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Flags;
+use crate::domain::sealing;
+use crate::domain::vault::Vault;
 use crate::model::app::App;
 use crate::store::{self, Options, Store, Tx, apps, lock};
 
+use super::options::VaultOption;
 use super::{Code, Exit, Global};
 
 /// How long the caches of a running server may take to notice what we wrote, with room to spare.
@@ -50,6 +53,14 @@ impl Db {
     pub(crate) fn writing(&mut self) -> &Store {
         self.wrote = true;
         &self.store
+    }
+
+    /// What opens and seals the secrets in this database: by the key that `--vault-key` names, if it names one.
+    pub(super) fn vault(&self, global: &Global, key: &VaultOption) -> Result<Arc<Vault>, Exit> {
+        let vault = Arc::new(Vault::read(global.load(key.flags())?.vault_key.as_deref())?);
+        let checked = Arc::clone(&vault);
+        self.read(move |tx| sealing::check(tx, &checked))?;
+        Ok(vault)
     }
 
     /// The address of the server that uses this database now, if one does.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::domain::sealing::SealingError;
+use crate::domain::vault::VaultError;
 use crate::domain::{Refusal, Stop};
 use crate::store;
 
@@ -105,6 +107,21 @@ impl From<Stop> for Exit {
             Stop::Failed(error) => error.into(),
             Stop::Refused(refusal) => refusal.into(),
             Stop::Prove(_) => Exit::failure("internal error: a command stopped for a password"),
+        }
+    }
+}
+
+impl From<VaultError> for Exit {
+    fn from(error: VaultError) -> Exit {
+        Exit::new(Code::Configuration, error.to_string())
+    }
+}
+
+impl From<SealingError> for Exit {
+    fn from(error: SealingError) -> Exit {
+        match error {
+            SealingError::Vault(error) => error.into(),
+            SealingError::Store(error) => error.into(),
         }
     }
 }

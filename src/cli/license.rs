@@ -116,10 +116,14 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         Command::Delete { key } => {
             let document = json!({ "deleted": key });
             let sentence = format!("deleted license {key} of {}", app.name);
-            db.write(move |tx| {
+            let locked = db.write(move |tx| {
                 let license = license::find(tx, app.id, &key)?;
-                Ok::<_, Exit>(licenses::delete(tx, license.id)?)
+                Ok::<_, Exit>(license::delete(tx, app.id, &license)?)
             })?;
+            if let Some(user) = locked {
+                let text = "has nothing left to log in with; `keystead user set-password` gives it a password";
+                note(&format!("user {} {text}", user.name));
+            }
             say(global, &document, &sentence)
         }
     }

@@ -30,11 +30,14 @@ mod import;
 mod input;
 mod license;
 mod license_create;
+mod log;
 mod options;
 mod owner;
 mod plan;
 mod print;
+mod public_key;
 mod quickstart;
+mod sdk;
 mod serve;
 mod session;
 mod setting;
@@ -112,10 +115,14 @@ enum Command {
     Session(session::Arguments),
     /// Set, list and delete an app's variables: texts handed to its clients
     Var(var::Arguments),
+    /// List and delete what an app's clients logged
+    Log(log::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
     Config(config::Arguments),
+    /// Change a KeyAuth client's source so that it asks this server
+    Sdk(sdk::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print everything an app holds as one JSON document
@@ -138,8 +145,10 @@ pub fn main() -> ExitCode {
         Command::Ban(arguments) => ban::run(&cli.global, arguments),
         Command::Session(arguments) => session::run(&cli.global, arguments),
         Command::Var(arguments) => var::run(&cli.global, arguments),
+        Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
+        Command::Sdk(arguments) => sdk::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
         Command::Export(arguments) => export::run(&cli.global, &arguments),
         Command::Import(arguments) => import::run(&cli.global, arguments),

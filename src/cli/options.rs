@@ -1,8 +1,10 @@
 //! Options that several commands take, and their parsing. Decides no rule.
 
+use chrono::{NaiveDate, NaiveDateTime};
 use clap::Args;
 
-use crate::model::time::Span;
+use crate::config::Flags;
+use crate::model::time::{Span, Time};
 
 /// Which app.
 #[derive(Args)]
@@ -16,6 +18,21 @@ impl AppOption {
     /// The name, if one was given.
     pub(super) fn name(&self) -> Option<&str> {
         self.app.as_deref()
+    }
+}
+
+/// The key of the database's secrets.
+#[derive(Args, Debug)]
+pub(super) struct VaultOption {
+    /// The file with the key that the server's secrets in the database are sealed with [env: KEYSTEAD_VAULT_KEY]
+    #[arg(long, value_name = "FILE")]
+    vault_key: Option<String>,
+}
+
+impl VaultOption {
+    /// As a setting from the command line.
+    pub(super) fn flags(&self) -> Flags {
+        Flags::default().or("vault-key", self.vault_key.clone())
     }
 }
 
@@ -43,6 +60,14 @@ fn span(text: &str) -> Result<Span, String> {
         Ok(span) => Ok(span),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// A day or a second, in UTC.
+pub(super) fn date(text: &str) -> Result<Time, String> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0));
+    let second = || NaiveDateTime::parse_from_str(&text.replacen(' ', "T", 1), "%Y-%m-%dT%H:%M:%S").ok();
+    let time = day.or_else(second).ok_or("a date is written 2026-01-31, or 2026-01-31T12:00:00; UTC")?;
+    Ok(Time(time.and_utc().timestamp()))
 }
 
 /// Which part of a long list.

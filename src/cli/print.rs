@@ -73,7 +73,7 @@ pub(crate) fn print_time(time: Time) -> String {
 }
 
 /// The text with its control characters written out: clients choose usernames, and a terminal obeys what it is shown.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
     }

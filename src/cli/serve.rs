@@ -8,12 +8,17 @@ use super::cleanup::CleanUp;
 use super::{Code, Exit, Global};
 use crate::clock::Clock;
 use crate::config::{Config, Flags};
+use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
-use crate::domain::server_key;
+use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
+use crate::domain::{sealing, server_key};
 use crate::http::{self, Server};
 use crate::model::time::Time;
+use crate::outside::delivery::{self, Delivery};
+use crate::outside::fetch::Fetcher;
+use crate::outside::mail::Mailer;
 use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
@@ -46,8 +51,8 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
-    let vault =
-        Vault::read(config.vault_key.as_deref()).map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
+    let vault = Vault::read(config.vault_key.as_deref())?;
+    let mailer = mailer(config)?;
     // The address first: a start that fails on it leaves no new database behind.
     let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
     let store = Store::open(&options(config)).map_err(|error| {
@@ -60,19 +65,24 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
+        guesses: Guesses::default(),
         clock,
         lists,
         public_url: config.public_url(address),
         vault: Arc::new(vault),
         server_key: Held::default(),
-        mail: false,
+        fetcher: Fetcher::new(Targets::new(config.allow_target.clone()), config.fetch_timeout),
+        mail: mailer.is_some(),
         serves_1_0: config.api_1_0,
         ascii_only: config.ascii_only,
     });
     // Before the first answer: a database whose secrets this process cannot open is not served.
+    let sealed_by = Arc::clone(&ctx.vault);
+    ctx.store.read(move |tx| sealing::check(tx, &sealed_by)).wait()?;
+    sealing::seal_the_rest(&ctx.store, &ctx.vault)?;
     let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
     ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
-    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone())?;
+    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.
     let _ = writeln!(io::stderr(), "listening on http://{address}");
@@ -80,12 +90,29 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         let database = config.database.display().to_string();
         tracing::warn!(database, "there is no app yet; `keystead app create NAME` makes one, also while this runs");
     }
+    let delivery = Delivery::start(&delivery::Tools {
+        store: ctx.store.clone(),
+        clock: ctx.clock.clone(),
+        vault: Arc::clone(&ctx.vault),
+        fetcher: ctx.fetcher.clone(),
+        mailer,
+    })?;
     let ended = server.run(Arc::clone(&ctx));
+    // It notes in the store what was sent; a slow mail server does not hold up the end longer than a slow client may.
+    delivery.stop(ended.as_ref().copied().unwrap_or_default());
     // The store first: the clean-up may be waiting for it.
     ctx.store.close();
     drop(clean_up);
     drop(log);
-    Ok(ended?)
+    ended?;
+    Ok(())
+}
+
+/// What sends mail, if a mail server is set.
+fn mailer(config: &Config) -> Result<Option<Mailer>, Exit> {
+    let wrong = |text: String| Exit::new(Code::Configuration, text);
+    let smtp = config.smtp().map_err(|error| wrong(error.to_string()))?;
+    smtp.map(|smtp| Mailer::new(&smtp)).transpose().map_err(|error| wrong(error.to_string()))
 }
 
 /// How this configuration opens the database.

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use crate::config::Flags;
 use crate::domain::app;
+use crate::domain::target::{TargetError, Targets};
 use crate::model::settings::{Kind, Setting, Settings, TABLE};
 
 use super::app::fresh;
@@ -43,6 +45,9 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Exit> {
     // A name or a value that is no good is the command line's fault, and known before the database is asked.
     for (key, value) in &pairs {
         Setting::find(key).and_then(|s| s.check(value)).map_err(|e| Exit::usage(e.to_string()))?;
+        if *key == "webhook" && !value.trim().is_empty() {
+            check_target(global, value.trim())?;
+        }
     }
     for key in &arguments.unset {
         Setting::find(key).map_err(|e| Exit::usage(e.to_string()))?;
@@ -65,6 +70,18 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Exit> {
     })?;
     let names = pairs.iter().map(|(key, _)| *key).chain(arguments.unset.iter().map(String::as_str));
     report(global, names, &after.settings)
+}
+
+/// Refuses what the server would not post to, as far as can be seen without resolving a name.
+fn check_target(global: &Global, url: &str) -> Result<(), Exit> {
+    let targets = Targets::new(global.load(Flags::default())?.allow_target);
+    targets.check_url(url).map(|_| ()).map_err(|error| match error {
+        // The server's flags are not ours: what it may do, this command has to be told too.
+        TargetError::NotPublic { .. } => {
+            Exit::failure(format!("webhook: {error}, and say so here by KEYSTEAD_ALLOW_TARGET or in the --config file"))
+        }
+        error => Exit::usage(format!("webhook: {error}")),
+    })
 }
 
 fn report<'a>(global: &Global, names: impl Iterator<Item = &'a str>, now: &Settings) -> Result<(), Exit> {

@@ -10,7 +10,7 @@ use crate::domain::{ban, subscription};
 use crate::model::app::App;
 use crate::model::time::Span;
 use crate::model::user::{Credential, User};
-use crate::store::{Tx, devices, users};
+use crate::store::{Tx, devices, two_factor, users};
 
 use super::options::{AppOption, Length, Page};
 use super::{Db, Exit, Global, input, now, say, user_show};
@@ -26,6 +26,8 @@ use super::{Db, Exit, Global, input, now, say, user_show};
   keystead user unban mia
   keystead user reset-device mia                    the next device that logs in is bound
   keystead user set-password mia                    asks; reads stdin where nobody can be asked
+  keystead user set-email mia mia@example.com       or --none; only its SHA-1 is kept
+  keystead user reset-2fa mia                       a lost second factor: no code is asked for any more
   keystead user pause mia --plan default            its time stands still
   keystead user resume mia
   keystead user extend mia --days 7
@@ -65,6 +67,20 @@ enum Command {
         #[arg(long)]
         claimable: bool,
     },
+    /// Set a user's e-mail address, for loginEmail and forgot; only its SHA-1 is kept
+    SetEmail {
+        #[command(flatten)]
+        name: Name,
+        /// The address
+        #[arg(required_unless_present = "none", conflicts_with = "none")]
+        address: Option<String>,
+        /// Take the address away
+        #[arg(long)]
+        none: bool,
+    },
+    /// Take a lost second factor off: no code is asked for any more
+    #[command(name = "reset-2fa")]
+    ResetTwoFactor(Name),
     /// Let what a user holds stand still
     Pause {
         #[command(flatten)]
@@ -142,6 +158,19 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             Ok(format!("freed {freed} devices of {}: the next one that logs in is bound", user.name))
         }),
         Command::SetPassword { name, claimable } => set_password(global, &mut db, &app, name, claimable),
+        Command::SetEmail { name, address, none: _ } => change(global, &mut db, &app, name, move |tx, _, user| {
+            user::set_email(tx, user.id, address.as_deref())?;
+            Ok(match address {
+                Some(_) => format!("set the e-mail address of {}", user.name),
+                None => format!("{} has no e-mail address any more", user.name),
+            })
+        }),
+        Command::ResetTwoFactor(name) => {
+            change(global, &mut db, &app, name, |tx, _, user| match two_factor::switch_off(tx, user.id)? {
+                true => Ok(format!("{} needs no code any more; its program can switch a new one on", user.name)),
+                false => Err(Exit::failure(format!("{} has no second factor", user.name))),
+            })
+        }
         Command::Pause { name, plan } => change(global, &mut db, &app, name, move |tx, app, user| {
             let count = subscription::pause(tx, app, user.id, plan.as_deref(), now())?;
             some(count, "that runs").map(|count| format!("{count} of {} stand still", user.name))

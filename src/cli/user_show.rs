@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::subscription::{self, State};
-use crate::domain::user;
+use crate::domain::{two_factor, user};
 use crate::model::app::App;
 use crate::model::ids::UserId;
 use crate::model::time::Time;
@@ -49,6 +49,7 @@ pub(super) fn list(global: &Global, db: &Db, app: &App, page: Page) -> Result<()
 /// A user with all that is shown of it.
 pub(super) struct Shown {
     user: User,
+    two_factor: bool,
     devices: Vec<Device>,
     subscriptions: Vec<(Subscription, State)>,
 }
@@ -56,10 +57,11 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn load(tx: &mut Tx<'_>, app: &App, name: &str) -> Result<Shown, Exit> {
         let user = user::find(tx, app, Some(name))?;
+        let two_factor = two_factor::is_on(tx, &user)?;
         let devices = devices::of_user(tx, user.id)?;
         let held = subscriptions::of_user(tx, user.id)?;
         let subscriptions = held.into_iter().map(|s| (s.clone(), subscription::state(app, &s, now()))).collect();
-        Ok(Shown { user, devices, subscriptions })
+        Ok(Shown { user, two_factor, devices, subscriptions })
     }
 
     pub(super) fn document(&self) -> Value {
@@ -72,6 +74,8 @@ impl Shown {
             })
         };
         let mut document = summary(&self.user);
+        document["two_factor"] = self.two_factor.into();
+        document["has_email"] = self.user.email_sha1.is_some().into();
         document["devices"] = self.devices.iter().map(device).collect();
         document["subscriptions"] = self.subscriptions.iter().map(held).collect();
         document
@@ -93,6 +97,8 @@ pub(super) fn show(global: &Global, db: &Db, app: &App, name: String) -> Result<
     let fields = [
         ("user", Some(user.name.clone())),
         ("login", Some(login_in_words(&user.credential).to_owned())),
+        ("2fa", shown.two_factor.then(|| "on: a code is asked for".to_owned())),
+        ("e-mail", user.email_sha1.as_ref().map(|_| "set, kept as its SHA-1".to_owned())),
         ("banned", banned),
         ("created", Some(print_time(user.created_at))),
         ("last login", Some(print_time(user.last_login_at))),

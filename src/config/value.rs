@@ -270,13 +270,15 @@ pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Durati
         "s" => Some(1_000),
         "m" => Some(60_000),
         "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
         _ => None,
     };
     let span = thousandths.and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit)).map(Duration::from_millis);
     span.filter(|span| (least..=most).contains(span)).ok_or_else(|| {
         let most = match most.as_secs() {
             seconds if seconds < 3600 => format!("{seconds} s"),
-            seconds => format!("{} h", seconds / 3600),
+            seconds if seconds < 172_800 => format!("{} h", seconds / 3600),
+            seconds => format!("{} d", seconds / 86_400),
         };
         format!("a time from {} ms to {most}, like 500ms, 10s or 1m", least.as_millis())
     })
@@ -346,6 +348,7 @@ mod tests {
         assert_eq!(size("16KiB", 1, 1 << 30), Ok(16384));
         assert_eq!(size("512", 1, 1 << 30), Ok(512));
         assert_eq!(span("500ms", Duration::ZERO, Duration::from_secs(9)), Ok(Duration::from_millis(500)));
+        assert_eq!(span("31d", Duration::ZERO, Duration::MAX), Ok(Duration::from_secs(31 * 86_400)));
         assert_eq!(span("1m", Duration::ZERO, Duration::from_secs(90)), Ok(Duration::from_secs(60)));
         for bad in ["", "x", "-1", "1XB", "1.5MiB", "99999999999999999999", "18446744073709551615KiB"] {
             assert!(size(bad, 1, 1 << 30).is_err(), "{bad}");

@@ -3,11 +3,11 @@
 use rand::CryptoRng;
 
 use crate::model::app::App;
-use crate::model::ids::{AppId, LicenseId};
+use crate::model::ids::{AppId, LicenseId, fold};
 use crate::model::license::{License, LicenseState};
 use crate::model::settings::Settings;
 use crate::model::time::{LIFETIME_SECONDS, MAX_SPAN_SECONDS, Span, Time};
-use crate::model::user::Credential;
+use crate::model::user::{Credential, User};
 use crate::store::{self, Tx, licenses, sessions, users};
 
 use super::secret::draw;
@@ -215,6 +215,21 @@ pub fn ban(tx: &mut Tx<'_>, app: &App, license: &License, reason: Option<&str>) 
         sessions::invalidate_user(tx, user.id)?;
     }
     Ok(())
+}
+
+/// Deletes a license; what it gave stays with its user. Answers the user that is locked now, if one is: a license-only
+/// user with a name of its own has nothing else to come in by, and its name is no secret.
+pub fn delete(tx: &mut Tx<'_>, app: AppId, license: &License) -> Result<Option<User>, store::Error> {
+    licenses::delete(tx, license.id)?;
+    let Some(user) = license.used_by else { return Ok(None) };
+    let named_otherwise =
+        |user: &User| user.credential == Credential::License && fold(&user.name) != fold(&license.key);
+    let Some(user) = users::by_id(tx, app, user)?.filter(named_otherwise) else { return Ok(None) };
+    if licenses::first_of_user(tx, user.id)?.is_some() {
+        return Ok(None);
+    }
+    users::set_credential(tx, user.id, &Credential::Locked)?;
+    Ok(Some(user))
 }
 
 /// At most `limit` licenses after this one that are in this state (or in any), in the order they were made.

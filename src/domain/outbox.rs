@@ -20,6 +20,9 @@ const LONGEST_DELAY: i64 = 3600;
 /// After so long it is given up, in seconds.
 const GIVEN_UP_AFTER: i64 = 86_400;
 
+/// How much of one kind an app may have waiting.
+const MOST_OF_APP: i64 = 1_000;
+
 /// A mail to send.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
@@ -46,26 +49,36 @@ pub struct Post {
 pub trait Sendable: Serialize + DeserializeOwned {
     /// Who sends it.
     const KIND: Kind;
+    /// Whether all of an app's go to one place: what cannot take one of them now cannot take the others.
+    const ONE_PLACE: bool;
 }
 
 impl Sendable for Mail {
     const KIND: Kind = Kind::Mail;
+    const ONE_PLACE: bool = false;
 }
 
 impl Sendable for Post {
     const KIND: Kind = Kind::Post;
+    const ONE_PLACE: bool = true;
 }
 
 /// Something that is due.
 pub struct Due<T> {
-    /// Row.
-    pub id: i64,
+    /// Its place in the queue.
+    pub ticket: Ticket,
     /// What it is; none if it cannot be read any more: it was sealed with another key.
     pub what: Option<T>,
-    /// When it was queued.
-    pub created_at: Time,
-    /// How often it was tried in vain.
-    pub tries: i64,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    id: i64,
+    /// Whose it is.
+    pub app: Option<AppId>,
+    created_at: Time,
+    tries: i64,
 }
 
 /// What becomes of something that could not be sent.
@@ -90,27 +103,50 @@ pub fn queue<T: Sendable>(
     outbox::insert(tx, app, T::KIND, &vault.seal(Purpose::Outbox, &payload, rng), now)
 }
 
-/// At most `limit` things that are due, the longest waiting first.
+/// Whether an app has so much of this kind waiting that no more is queued.
+pub fn is_full<T: Sendable>(tx: &mut Tx<'_>, app: AppId) -> Result<bool, store::Error> {
+    Ok(outbox::count_of_app(tx, app, T::KIND, MOST_OF_APP)? >= MOST_OF_APP)
+}
+
+/// At most `limit` things that are due: the longest waiting of each app first.
 pub fn due<T: Sendable>(tx: &mut Tx<'_>, vault: &Vault, now: Time, limit: i64) -> Result<Vec<Due<T>>, store::Error> {
     let waiting = outbox::due(tx, T::KIND, now, limit)?;
     let read = |payload: &str| serde_json::from_slice(&vault.open(Purpose::Outbox, payload).ok()?).ok();
     Ok(waiting
         .into_iter()
-        .map(|w| Due { id: w.id, what: read(&w.payload), created_at: w.created_at, tries: w.tries })
+        .map(|w| {
+            let ticket = Ticket { id: w.id, app: w.app, created_at: w.created_at, tries: w.tries };
+            Due { ticket, what: read(&w.payload) }
+        })
         .collect())
 }
 
-/// It was sent.
-pub fn sent(tx: &mut Tx<'_>, id: i64) -> Result<(), store::Error> {
-    outbox::delete(tx, id)
+/// Whether it has waited so long that it is not even tried any more.
+pub fn is_stale(ticket: Ticket, now: Time) -> bool {
+    now - ticket.created_at > GIVEN_UP_AFTER
+}
+
+/// It was sent, or never can be.
+pub fn done(tx: &mut Tx<'_>, ticket: Ticket) -> Result<(), store::Error> {
+    outbox::delete(tx, ticket.id)
 }
 
 /// It could not be sent now. `asked` is how long the other side asked us to wait, in seconds.
-pub fn failed<T>(tx: &mut Tx<'_>, due: &Due<T>, asked: Option<i64>, now: Time) -> Result<Next, store::Error> {
-    let next = next(due.created_at, due.tries, asked, now);
+pub fn failed<T: Sendable>(
+    tx: &mut Tx<'_>,
+    ticket: Ticket,
+    asked: Option<i64>,
+    now: Time,
+) -> Result<Next, store::Error> {
+    let next = next(ticket.created_at, ticket.tries, asked, now);
     match next {
-        Next::Again(at) => outbox::later(tx, due.id, at)?,
-        Next::GivenUp => outbox::delete(tx, due.id)?,
+        Next::Again(at) => {
+            outbox::later(tx, ticket.id, at)?;
+            if let Some(app) = ticket.app.filter(|_| T::ONE_PLACE) {
+                outbox::all_later(tx, app, T::KIND, at)?;
+            }
+        }
+        Next::GivenUp => outbox::delete(tx, ticket.id)?,
     }
     Ok(next)
 }

@@ -172,6 +172,8 @@ pub enum Refusal {
     BanReasonTooLong,
     /// The username that was wished for exists.
     NewUsernameTaken,
+    /// A license-only user whose license is gone: its name is all it has to come in by.
+    RenameFailed,
     /// The link of a mail was used, replaced, or is too old.
     ResetExpired,
     /// Neither the device nor the address is banned (the answer to that question is a failure on the wire).
@@ -264,6 +266,7 @@ impl Refusal {
             Refusal::LogMessageTooLong => "LOG_MESSAGE_TOO_LONG",
             Refusal::BanReasonTooLong => "BAN_REASON_TOO_LONG",
             Refusal::NewUsernameTaken => "USERNAME_TAKEN",
+            Refusal::RenameFailed => "RENAME_FAILED",
             Refusal::ResetExpired => "RESET_EXPIRED",
             Refusal::NotBanned => "NOT_BANNED",
         }

@@ -197,6 +197,9 @@ pub fn same(a: &str, b: &str) -> bool {
     bool::from(a.as_bytes().ct_eq(b.as_bytes()))
 }
 
+/// The longest e-mail address, in bytes.
+pub const MAX_EMAIL: usize = 320;
+
 /// The SHA-1 of the lower-cased address, in hex: how KeyAuth keeps an e-mail address.
 pub fn email_sha1(email: &str) -> String {
     hex::encode(Sha1::digest(email.to_lowercase().as_bytes()))

@@ -16,11 +16,14 @@ use crate::store::{Tx, devices, licenses, plans, sessions, subscriptions, users}
 
 use super::lists::Lists;
 use super::secret::{self, MAX_PASSWORD, Proof, Work};
+use super::two_factor::{self, Factor};
 use super::{Refusal, Stop, ban, device, license, subscription};
 
 mod admin;
+mod own;
 
-pub use admin::{NewUser, UserError, check_password, create};
+pub use admin::{NewUser, UserError, check_password, create, set_email};
+pub use own::{ban_own, of_session, rename};
 
 /// The longest username, in bytes (contract 4.2).
 pub const MAX_USERNAME: usize = 70;
@@ -42,6 +45,8 @@ pub struct Claim<'a> {
     pub ip: IpAddr,
     /// Now.
     pub now: Time,
+    /// The code of the second factor, if the client sends one.
+    pub factor: Factor<'a>,
 }
 
 /// Who is logged in now, and with what.
@@ -162,6 +167,34 @@ pub fn login(
 ) -> Result<Entered, Stop> {
     device::check_shape(app, claim.hwid)?;
     let user = find(tx, app, claim.username)?;
+    login_as(tx, app, session, claim, user, proof)
+}
+
+/// The same by e-mail address and password (contract 4.23). An address of several users is nobody's.
+pub fn login_by_email(
+    tx: &mut Tx<'_>,
+    app: &App,
+    session: &Session,
+    claim: &Claim<'_>,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    device::check_shape(app, claim.hwid)?;
+    let user = match claim.email {
+        Some(email) => users::by_email(tx, app.id, &secret::email_sha1(email))?,
+        None => None,
+    };
+    let user = user.ok_or(Refusal::UserNotFound)?;
+    login_as(tx, app, session, &Claim { username: None, ..*claim }, user, proof)
+}
+
+fn login_as(
+    tx: &mut Tx<'_>,
+    app: &App,
+    session: &Session,
+    claim: &Claim<'_>,
+    user: User,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
     may_enter(tx, app, claim, &user)?;
     let renewed = match (&user.credential, proof) {
         (Credential::Password(hash), Some(Proof::Verified { against, right, renewed })) if against == hash => {
@@ -212,7 +245,10 @@ pub fn enter_by_license(
     };
     may_enter(tx, app, claim, &user)?;
     let renewed = match (&user.credential, proof) {
-        (Credential::License, _) => None,
+        (Credential::License, _) => {
+            opens(tx, app, claim.key, &user)?;
+            None
+        }
         (Credential::Password(hash), Some(Proof::Verified { against, right: true, .. })) if against == hash => {
             Some(Credential::License)
         }
@@ -260,13 +296,18 @@ fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Sto
 /// Whether this secret is the license of a license-only user.
 fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
     let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
-    if secret::same(&fold(given), &fold(&user.name)) {
+    if let Some(license) = licenses::by_key(tx, app.id, given)?
+        && has_made(tx, &license, user)?
+    {
         return Ok(());
     }
-    match licenses::by_key(tx, app.id, given)? {
-        Some(license) if has_made(tx, &license, user)? => Ok(()),
-        _ => Err(Refusal::PasswordMismatch.into()),
+    // The license is gone, and the user has its name. One with a name of its own never is without a license
+    // (`own::rename`, `license::delete`): that name is known to everybody and opens nothing.
+    let is_named_so = secret::same(&fold(given), &fold(&user.name));
+    if is_named_so && licenses::first_of_user(tx, user.id)?.is_none() {
+        return Ok(());
     }
+    Err(Refusal::PasswordMismatch.into())
 }
 
 /// What keeps a known user out before its password is looked at.
@@ -299,6 +340,7 @@ fn enter(
 ) -> Result<Entered, Stop> {
     let hwid = device::bind(tx, app, user.id, claim.hwid, claim.now)?;
     let running = subscription::running(app, subscriptions::of_user(tx, user.id)?, claim.now)?;
+    two_factor::pass(tx, user, &claim.factor)?;
     if let Some(credential) = renewed {
         users::set_credential(tx, user.id, &credential)?;
     }

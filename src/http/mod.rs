@@ -117,12 +117,12 @@ impl Server {
         signal::stop_on_signals(self.stop())
     }
 
-    /// Answers until stopped, then waits for what is running, at most `drain-timeout`.
-    pub fn run(self, ctx: Arc<Ctx>) -> io::Result<()> {
+    /// Answers until stopped, then waits for what is running, at most `drain-timeout`. Answers what is left of that.
+    pub fn run(self, ctx: Arc<Ctx>) -> io::Result<Duration> {
         self.run_families(ctx, FAMILIES)
     }
 
-    fn run_families(self, ctx: Arc<Ctx>, families: &[&'static Family]) -> io::Result<()> {
+    fn run_families(self, ctx: Arc<Ctx>, families: &[&'static Family]) -> io::Result<Duration> {
         let Server { runtime, listener, config, stop, .. } = self;
         raise_file_limit(config.max_connections);
         let routes = Routes::new(families, &ctx.public_url).map_err(io::Error::other)?;
@@ -137,16 +137,18 @@ impl Server {
             ids: AtomicU64::new(1),
             start: Instant::now(),
         });
-        runtime.block_on(async {
+        let left = runtime.block_on(async {
             accept(listener, shared, stop.0.subscribe(), config.max_connections).await;
+            let stopping = Instant::now();
             // Each connection, and each answer whose client is gone, holds a receiver.
             if timeout(config.drain_timeout, stop.0.closed()).await.is_err() {
                 let left = stop.0.receiver_count();
                 tracing::warn!(left, "the drain timeout is over: what still runs is cut off");
             }
+            config.drain_timeout.saturating_sub(stopping.elapsed())
         });
         runtime.shutdown_background();
-        Ok(())
+        Ok(left)
     }
 }
 

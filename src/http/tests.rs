@@ -15,7 +15,9 @@ use crate::clock::Clock;
 use crate::config::{Config, Flags};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
+use crate::domain::target::Targets;
 use crate::model::exchange::{Note, Request, Response};
+use crate::outside::fetch::Fetcher;
 use crate::pending::pending;
 use crate::store::{Options, Store};
 use crate::wire::{Answer, Ctx, Door, Family, Fault};
@@ -84,16 +86,20 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(1, 1).expect("threads"),
+        guesses: Default::default(),
         clock: Clock::default(),
         vault: Arc::default(),
         server_key: Default::default(),
+        fetcher: Fetcher::new(Targets::default(), config.fetch_timeout),
         mail: false,
         serves_1_0: false,
         lists: Lists::load(None, None).expect("no lists"),
         public_url: config.public_url(address),
         ascii_only: true,
     });
-    let thread = thread::spawn(move || server.run_families(ctx, &[&FAMILY]).expect("serves"));
+    let thread = thread::spawn(move || {
+        server.run_families(ctx, &[&FAMILY]).expect("serves");
+    });
     Running { address, stop, thread, _dir: dir }
 }
 

@@ -5,6 +5,7 @@ pub mod ban;
 pub mod exchange;
 pub mod ids;
 pub mod license;
+pub mod log;
 pub mod session;
 pub mod settings;
 pub mod time;

@@ -14,7 +14,8 @@ const FIND: &str = "SELECT s.user_id, u.app_id, s.created_at, s.expires_at \
 const OF_USER: &str = "SELECT s.user_id, u.app_id, s.created_at, s.expires_at \
                        FROM one_time_secrets s JOIN users u ON u.id = s.user_id WHERE s.user_id = $1 AND s.kind = $2";
 const TAKE: &str = "DELETE FROM one_time_secrets WHERE kind = $1 AND hash = $2 AND user_id = $3 AND expires_at > $4";
-const CLEAN: &str = "DELETE FROM one_time_secrets WHERE expires_at <= $1";
+const CLEAN: &str = "DELETE FROM one_time_secrets WHERE hash IN \
+                     (SELECT hash FROM one_time_secrets WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
 /// What a secret stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +69,9 @@ pub fn take(tx: &mut Tx<'_>, user: UserId, kind: Kind, hash: &str, now: Time) ->
     tx.exec(TAKE, &[kind.text().into(), hash.into(), user.0.into(), now.0.into()]).map(|n| n == 1)
 }
 
-/// Deletes what has expired. Answers how many.
-pub fn clean(tx: &mut Tx<'_>, now: Time) -> Result<u64> {
-    tx.exec(CLEAN, &[now.0.into()])
+/// Deletes at most `limit` that have expired. Answers how many.
+pub fn clean(tx: &mut Tx<'_>, now: Time, limit: i64) -> Result<u64> {
+    tx.exec(CLEAN, &[now.0.into(), limit.into()])
 }
 
 fn given_out(row: &Row<'_>) -> Result<GivenOut> {

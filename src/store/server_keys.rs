@@ -4,11 +4,9 @@ use crate::model::time::Time;
 
 use super::{Change, Result, Row, Tx};
 
-const ALL: &str = "SELECT id, seed, public_key, created_at, retired_at FROM server_keys ORDER BY id DESC";
 const SIGNING: &str = "SELECT id, seed, public_key, created_at, retired_at FROM server_keys WHERE retired_at IS NULL";
 const RETIRE: &str = "UPDATE server_keys SET retired_at = $1 WHERE retired_at IS NULL";
 const INSERT: &str = "INSERT INTO server_keys (seed, public_key, created_at) VALUES ($1, $2, $3)";
-const RESEAL: &str = "UPDATE server_keys SET seed = $2 WHERE id = $1";
 
 /// A key pair as it is stored.
 pub struct StoredKey {
@@ -24,11 +22,6 @@ pub struct StoredKey {
     pub retired_at: Option<Time>,
 }
 
-/// All pairs, newest first.
-pub fn all(tx: &mut Tx<'_>) -> Result<Vec<StoredKey>> {
-    tx.rows(ALL, &[], key)
-}
-
 /// The pair that signs.
 pub fn signing(tx: &mut Tx<'_>) -> Result<Option<StoredKey>> {
     tx.row(SIGNING, &[], key)
@@ -40,11 +33,6 @@ pub fn replace(tx: &mut Tx<'_>, seed: &str, public_key: &str, now: Time) -> Resu
     tx.exec(RETIRE, &[now.0.into()])?;
     tx.exec(INSERT, &[seed.into(), public_key.into(), now.0.into()])?;
     Ok(())
-}
-
-/// Keeps the same private key, sealed otherwise.
-pub fn reseal(tx: &mut Tx<'_>, id: i64, seed: &str) -> Result<()> {
-    tx.exec(RESEAL, &[id.into(), seed.into()]).map(|_| ())
 }
 
 fn key(row: &Row<'_>) -> Result<StoredKey> {

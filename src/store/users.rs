@@ -10,12 +10,19 @@ const BY_NAME: &str = "SELECT id, name, login, secret, email_sha1, ip, created_a
                        FROM users WHERE app_id = $1 AND lower(name) = $2";
 const BY_ID: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
                      FROM users WHERE app_id = $1 AND id = $2";
+// Two are as good as many: an address that is not one user's is nobody's.
+const BY_EMAIL: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
+                        FROM users WHERE app_id = $1 AND email_sha1 = $2 LIMIT 2";
 // The plus keeps the engine off the index that begins with app_id: it would read and sort all of the app for every page.
 const AFTER: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
                      FROM users WHERE +app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const INSERT: &str = "INSERT INTO users (app_id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, \
                       ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id";
 const LOGGED_IN: &str = "UPDATE users SET ip = $2, last_login_at = $3 WHERE id = $1";
+const SET_EMAIL: &str = "UPDATE users SET email_sha1 = $2 WHERE id = $1";
+const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1 AND NOT EXISTS \
+                      (SELECT 1 FROM users o WHERE o.app_id = users.app_id AND lower(o.name) = $3 AND o.id <> $1)";
+const RENAME_AUTHOR: &str = "UPDATE chat_messages SET author = $2 WHERE user_id = $1 AND lower(author) = $3";
 const SET_CREDENTIAL: &str = "UPDATE users SET login = $2, secret = $3 WHERE id = $1";
 const BAN: &str = "UPDATE users SET banned = 1, ban_reason = $2 WHERE id = $1";
 const UNBAN: &str = "UPDATE users SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
@@ -29,6 +36,12 @@ pub fn by_name(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<Option<User>> 
 /// The user of this row, if it belongs to the app.
 pub fn by_id(tx: &mut Tx<'_>, app: AppId, id: UserId) -> Result<Option<User>> {
     tx.row(BY_ID, &[app.0.into(), id.0.into()], user)
+}
+
+/// The one user with this e-mail address (its SHA-1). None: nobody has it, or several have.
+pub fn by_email(tx: &mut Tx<'_>, app: AppId, email_sha1: &str) -> Result<Option<User>> {
+    let mut found = tx.rows(BY_EMAIL, &[app.0.into(), email_sha1.into()], user)?;
+    Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
 /// At most `limit` users of an app in the order they were made, after this one (0: from the start).
@@ -57,6 +70,20 @@ pub fn insert(tx: &mut Tx<'_>, app: AppId, new: &User) -> Result<Option<UserId>>
 /// Notes a login.
 pub fn logged_in(tx: &mut Tx<'_>, user: UserId, ip: &str, now: Time) -> Result<()> {
     tx.exec(LOGGED_IN, &[user.0.into(), ip.into(), now.0.into()]).map(|_| ())
+}
+
+/// Changes its e-mail address (its SHA-1). False: it is gone.
+pub fn set_email(tx: &mut Tx<'_>, user: UserId, email_sha1: Option<&str>) -> Result<bool> {
+    tx.exec(SET_EMAIL, &[user.0.into(), email_sha1.into()]).map(|n| n == 1)
+}
+
+/// Gives it another name, also in the chat messages that showed the old one. False: another user of the app has it.
+pub fn rename(tx: &mut Tx<'_>, user: &User, name: &str) -> Result<bool> {
+    if tx.exec(RENAME, &[user.id.0.into(), name.into(), (&fold(name)).into()])? == 0 {
+        return Ok(false);
+    }
+    tx.exec(RENAME_AUTHOR, &[user.id.0.into(), name.into(), (&fold(&user.name)).into()])?;
+    Ok(true)
 }
 
 /// Changes how the user proves who it is.

@@ -6,12 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::vault::Vault;
 use crate::model::exchange::{Request, Response};
+use crate::outside::fetch::Fetcher;
 use crate::store::Store;
 
+mod discord;
 pub mod form;
 pub mod keyauth;
 pub mod pages;
@@ -23,6 +26,8 @@ pub struct Ctx {
     pub store: Store,
     /// The threads that hash passwords.
     pub hashing: Hashing,
+    /// The wrong codes of second factors.
+    pub guesses: Guesses,
     /// Where "now" comes from.
     pub clock: Clock,
     /// The operator's lists: VPN networks, leaked passwords.
@@ -33,6 +38,8 @@ pub struct Ctx {
     pub vault: Arc<Vault>,
     /// The key pair that signs the answers of KeyAuth's 1.3.
     pub server_key: keyauth::server_key::Held,
+    /// Asks other machines. Not inside a transaction, and not before its commit.
+    pub fetcher: Fetcher,
     /// Whether mail can be sent.
     pub mail: bool,
     /// Whether KeyAuth's 1.0 is served.

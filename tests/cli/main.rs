@@ -3,6 +3,7 @@
 mod app;
 mod general;
 mod license;
+mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
 mod user;

@@ -8,10 +8,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::{OWNERID, PATIENCE, SECRET, Server};
+use super::{Envelope, OWNERID, PATIENCE, PUBLIC_KEY, SECRET, Server, now};
 
 /// What clients without an enckey get in place of a signature.
 pub const LITERAL: &str = "No encryption key supplied";
+
+/// The `init_iv` of calls by 1.0.
+pub const INIT_IV: &str = "init-iv-example";
+
+/// How many seconds an answer's time may be off from the test's.
+const LATE: i64 = 60;
 
 /// The lower-case hex HMAC-SHA256 of a body.
 pub fn hmac_hex(key: &str, body: &[u8]) -> String {
@@ -28,6 +34,10 @@ pub enum Seal {
     Literal,
     /// HMAC-SHA256 with this key.
     Key(String),
+    /// Ed25519 over the time and the body, by the server's key.
+    Server,
+    /// No header; the body is enciphered with this text.
+    Envelope(String),
 }
 
 impl Seal {
@@ -100,13 +110,42 @@ impl Reply {
     #[track_caller]
     pub fn assert_sealed(&self, seal: &Seal) {
         let want = match seal {
-            Seal::None => None,
+            Seal::None | Seal::Server | Seal::Envelope(_) => None,
             Seal::Literal => Some(LITERAL.to_owned()),
             Seal::Key(key) => Some(hmac_hex(key, &self.body)),
         };
         assert_eq!(self.header("signature"), want.as_deref(), "want {seal:?}: {self:?}");
         let spelled = self.head.to_ascii_lowercase().matches("\r\nsignature").count();
         assert_eq!(spelled, usize::from(want.is_some()), "one header, in lower case: {self:?}");
+        if *seal == Seal::Server {
+            self.assert_signed_by(PUBLIC_KEY);
+        } else {
+            assert!(!self.head.to_ascii_lowercase().contains("\r\nx-signature"), "{self:?}");
+        }
+    }
+
+    /// That the server whose public key this is signed it, at about this time, as contract 3.2 says. Verified by
+    /// another implementation than the server's.
+    #[track_caller]
+    pub fn assert_signed_by(&self, public_key: &str) {
+        let value = |name| self.header(name).unwrap_or_else(|| panic!("no {name}, in lower case: {self:?}"));
+        let (timestamp, signature) = (value("x-signature-timestamp"), value("x-signature-ed25519"));
+        assert_eq!(self.head.to_ascii_lowercase().matches("\r\nx-signature").count(), 2, "{self:?}");
+        let made: i64 = timestamp.parse().expect("seconds");
+        assert!(timestamp.len() == 10 && (now().0 - made).abs() <= LATE, "{self:?}");
+        assert!(signature.len() == 128 && !signature.contains(|c: char| c.is_ascii_uppercase()), "{self:?}");
+        let key = hex::decode(public_key).unwrap();
+        ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, key)
+            .verify(&[timestamp.as_bytes(), &self.body].concat(), &hex::decode(signature).expect("hex"))
+            .unwrap_or_else(|_| panic!("not signed by {public_key}: {self:?}"));
+    }
+
+    /// The same with its body deciphered: it must be nothing but lower-case hex that opens with this text.
+    #[track_caller]
+    pub fn opened(mut self, text: &str, init_iv: &str) -> Reply {
+        let opened = Envelope::new(text, init_iv).open(&self.body);
+        self.body = opened.unwrap_or_else(|| panic!("does not open with {text:?}: {self:?}"));
+        self
     }
 
     /// What every answer of this API has in common.
@@ -186,7 +225,16 @@ impl Server {
         self.call_by("1.2", name, pairs)
     }
 
-    /// The same by a version of choice.
+    /// The same by 1.0, with everything enciphered as it should be. The answer as it came.
+    pub fn call_1_0(&self, text: &str, name: &str, pairs: &[(&str, &str)]) -> Reply {
+        let usual = [("type", name), ("name", "demo"), ("ownerid", OWNERID), ("init_iv", INIT_IV)];
+        let form = Envelope::new(text, INIT_IV).form([&usual, pairs].concat());
+        let reply = self.raw(&post_bytes("/api/1.0/", "application/x-www-form-urlencoded", form.as_bytes()));
+        reply.assert_usual();
+        reply
+    }
+
+    /// The same by a version of choice, which is not 1.0.
     pub fn call_by(&self, version: &str, name: &str, pairs: &[(&str, &str)]) -> Reply {
         let reply = self.post(version, &[&[("type", name), ("name", "demo"), ("ownerid", OWNERID)], pairs].concat());
         reply.assert_usual();
@@ -201,12 +249,17 @@ impl Server {
     /// A session by this version, with these pairs more. The answer must be a success, and signed as it should.
     #[track_caller]
     pub fn init_with(&self, version: &'static str, pairs: &[(&str, &str)]) -> Session<'_> {
-        let reply = self.call_by(version, "init", pairs);
+        let reply = match version {
+            "1.0" => self.call_1_0(SECRET, "init", pairs).opened(SECRET, INIT_IV),
+            _ => self.call_by(version, "init", pairs),
+        };
         assert!(reply.success(), "{reply:?}");
         let enckey = pairs.iter().find(|(name, _)| *name == "enckey").map(|(_, enckey)| enckey.trim());
         let (init, later) = match (version, enckey) {
             ("1.2", Some(enckey)) => (Seal::secret(), Seal::session(enckey)),
             ("1.2", None) => (Seal::Literal, Seal::Literal),
+            ("1.3", _) => (Seal::Server, Seal::Server),
+            ("1.0", Some(enckey)) => (Seal::Envelope(SECRET.to_owned()), Seal::Envelope(enckey.to_owned())),
             _ => (Seal::None, Seal::None),
         };
         reply.assert_sealed(&init);
@@ -231,7 +284,11 @@ impl Session<'_> {
     /// A call on this session.
     #[track_caller]
     pub fn call(&self, name: &str, pairs: &[(&str, &str)]) -> Reply {
-        let reply = self.server.call_by(self.version, name, &[&[("sessionid", self.id.as_str())], pairs].concat());
+        let pairs = [&[("sessionid", self.id.as_str())], pairs].concat();
+        let reply = match &self.seal {
+            Seal::Envelope(text) => self.server.call_1_0(text, name, &pairs).opened(text, INIT_IV),
+            _ => self.server.call_by(self.version, name, &pairs),
+        };
         reply.assert_sealed(&self.seal);
         reply
     }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use keystead::clock::Clock;
 use keystead::domain::app::{self, Credentials};
 use keystead::domain::secret::Hasher;
+use keystead::domain::vault::{Purpose, Vault};
 use keystead::domain::{owner, plan, variable};
 use keystead::model::app::App;
 use keystead::model::ban::{BanTarget, parse_network};
@@ -16,7 +17,9 @@ use keystead::model::session::Session;
 use keystead::model::time::{Span, Time};
 use keystead::model::user::{Credential, Device, Subscription, User};
 use keystead::store::variables::Variable;
-use keystead::store::{self, Options, Store, Tx, apps, bans, devices, licenses, sessions, subscriptions, users};
+use keystead::store::{
+    self, Options, Store, Tx, apps, bans, devices, licenses, server_keys, sessions, subscriptions, users,
+};
 
 use super::Server;
 
@@ -28,6 +31,9 @@ pub const OWNERID: &str = "AbCdEfGh12";
 pub const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
 /// The secret of the app "other", whose sessions are no good for "demo".
 pub const OTHER_SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// The public key that signs 1.3: that of 32 bytes of 0x01.
+pub const PUBLIC_KEY: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
 
 /// Seconds since 1970.
 pub fn now() -> Time {
@@ -41,7 +47,8 @@ pub fn password_hash(password: &str) -> String {
     if password == "secret" { SECRET.get_or_init(make).clone() } else { make() }
 }
 
-/// A database file of its own with the owner "acme", the app "demo" (plan "default" at level 1) and the app "other".
+/// A database file of its own with the owner "acme", the app "demo" (plan "default" at level 1), the app "other", and
+/// a server key that is the same in every run.
 /// What is added without further words belongs to "demo".
 pub struct Fixture {
     dir: tempfile::TempDir,
@@ -60,6 +67,8 @@ impl Fixture {
                 let owner = owner::create(tx, OWNER, Some(OWNERID), now(), rng).unwrap();
                 let secret = |secret: &str| Credentials { secret: Some(secret.into()), sellerkey: None };
                 app::create(tx, &owner, "other", &secret(OTHER_SECRET), now(), rng).unwrap();
+                let seed = Vault::default().seal(Purpose::ServerKey, &[1; 32], rng);
+                server_keys::replace(tx, &seed, PUBLIC_KEY, now()).unwrap();
                 Ok(app::create(tx, &owner, "demo", &secret(SECRET), now(), rng).unwrap())
             })
             .wait()

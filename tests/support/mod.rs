@@ -15,6 +15,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part of this one")]
 
 mod client;
+mod envelope;
 mod fixture;
 mod program;
 pub mod smtp;
@@ -28,8 +29,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use client::{Reply, Seal, Session, exchange, hmac_hex, post_bytes};
-pub use fixture::{Fixture, OTHER_SECRET, OWNER, OWNERID, SECRET, now, password_hash};
+pub use client::{INIT_IV, Reply, Seal, Session, exchange, hmac_hex, post_bytes};
+pub use envelope::Envelope;
+pub use fixture::{Fixture, OTHER_SECRET, OWNER, OWNERID, PUBLIC_KEY, SECRET, now, password_hash};
 pub(crate) use program::{Keystead, Ran};
 
 /// How long a server may take to start, and an answer to come. Not a measure of anything: only a test that would

@@ -6,7 +6,7 @@ use crate::model::time::{Span, Time};
 use crate::model::user::{Credential, User};
 use crate::store::{self, Tx, plans, users};
 
-use super::super::secret::MAX_PASSWORD;
+use super::super::secret::{MAX_EMAIL, MAX_PASSWORD, email_sha1};
 use super::super::subscription;
 use super::MAX_USERNAME;
 
@@ -16,6 +16,9 @@ pub enum UserError {
     /// The name is blank or too long.
     #[error("a username has 1 to {MAX_USERNAME} bytes, no control characters and no blanks around it")]
     Name,
+    /// The address is not one.
+    #[error("an e-mail address is like mia@example.com and has at most {MAX_EMAIL} bytes")]
+    Email,
     /// The password is empty or too long.
     #[error("a password has 1 to {MAX_PASSWORD} bytes")]
     Password,
@@ -73,6 +76,19 @@ pub fn create(tx: &mut Tx<'_>, app: &App, new: &NewUser, now: Time) -> Result<Us
         subscription::give(tx, id, &plan, *duration, now)?;
     }
     Ok(id)
+}
+
+/// Changes a user's e-mail address, of which only the SHA-1 is kept; none takes it away.
+pub fn set_email(tx: &mut Tx<'_>, user: UserId, email: Option<&str>) -> Result<(), UserError> {
+    let fits = |email: &str| {
+        let parts = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        parts && email.len() <= MAX_EMAIL && !email.chars().any(|c| c.is_control() || c.is_whitespace())
+    };
+    if !email.is_none_or(fits) {
+        return Err(UserError::Email);
+    }
+    users::set_email(tx, user, email.map(email_sha1).as_deref())?;
+    Ok(())
 }
 
 /// Whether a password can be one.

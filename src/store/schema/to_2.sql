@@ -4,6 +4,8 @@ ALTER TABLE users ADD COLUMN two_factor_step INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE users ADD COLUMN two_factor_pending TEXT;
 ALTER TABLE users ADD COLUMN two_factor_pending_until INTEGER;
 CREATE INDEX users_by_email ON users (app_id, email_sha1) WHERE email_sha1 IS NOT NULL;
+CREATE INDEX users_by_two_factor ON users (two_factor) WHERE two_factor IS NOT NULL;
+CREATE INDEX users_by_two_factor_pending ON users (two_factor_pending) WHERE two_factor_pending IS NOT NULL;
 
 CREATE TABLE user_variables (
     user_id   INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -96,6 +98,7 @@ CREATE TABLE one_time_secrets (
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (user_id, kind)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX one_time_secrets_by_end ON one_time_secrets (expires_at);
 CREATE TABLE server_keys (
     id         INTEGER PRIMARY KEY,
     seed       TEXT NOT NULL,

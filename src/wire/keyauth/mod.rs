@@ -2,6 +2,7 @@
 //! the README beside this file. Decides no rule; knows no SQL.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::domain::secret::{Proof, Work};
 use crate::domain::server_key::ServerKey;
@@ -72,6 +73,8 @@ struct Exchange {
     request: Request,
     form: Form,
     version: &'static Version,
+    /// Whether its code of a second factor was counted as wrong.
+    guessed: AtomicBool,
 }
 
 /// What has been looked up so far; the inner `None` is "there is none".
@@ -96,7 +99,7 @@ fn answer(ctx: &Arc<Ctx>, request: Request, version: &'static Version) -> Answer
         Some(unwrap) => unwrap(&form),
         None => form,
     };
-    let mut exchange = Exchange { ctx: Arc::clone(ctx), request, form, version };
+    let mut exchange = Exchange { ctx: Arc::clone(ctx), request, form, version, guessed: AtomicBool::new(false) };
     let mut known = Known::default();
     // Calls that need only the app and a session, both in memory, are answered without waiting for anybody.
     match exchange.open(&mut known) {
@@ -287,6 +290,7 @@ impl Exchange {
             vault: &self.ctx.vault,
             mail: self.ctx.mail,
             enckey: self.enckey(),
+            guess: self.ctx.guesses.guess(&self.guessed),
         }
     }
 

@@ -114,6 +114,7 @@ pub(super) fn text(refusal: &Refusal, app: Option<&App>) -> Cow<'static, str> {
         Refusal::LogMessageTooLong => "Log message must be 275 characters or less".into(),
         Refusal::BanReasonTooLong => "Reason must be 99 characters or less".into(),
         Refusal::NewUsernameTaken => "Username already used!".into(),
+        Refusal::RenameFailed => "Failed to change username!".into(),
         Refusal::ResetExpired => "This link has expired. Ask for a new one.".into(),
         Refusal::NotBanned => "Client is not blacklisted".into(),
     }

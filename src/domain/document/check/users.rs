@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::domain::secret::{self, MAX_PASSWORD};
+use crate::domain::secret::{self, MAX_EMAIL, MAX_PASSWORD};
 use crate::domain::user::MAX_USERNAME;
 use crate::model::ids::{SubscriptionId, UserId, fold};
 use crate::model::time::{MAX_SPAN_SECONDS, Span};
@@ -11,9 +11,6 @@ use crate::model::user::{Credential, Device, Subscription, User};
 
 use super::super::{OrText, Subscription as GivenSubscription, User as Given};
 use super::{Context, Findings, MAX_HWID, NewLicense, NewSubscription, NewUser, plan};
-
-/// The longest e-mail address, in bytes.
-const MAX_EMAIL: usize = 320;
 
 /// What subscriptions and credentials are checked against.
 struct Licenses<'a> {

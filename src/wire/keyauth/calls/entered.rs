@@ -1,5 +1,6 @@
 //! The body of a successful registration or login (contract 4.2): shared by the calls that end in one. Not a call.
 
+use crate::domain::two_factor::Factor;
 use crate::domain::user::{Claim, Entered};
 use crate::model::time::{LIFETIME_SECONDS, Time};
 use crate::model::user::Subscription;
@@ -17,7 +18,13 @@ pub(super) fn claim<'a>(req: &Req<'a>) -> Claim<'a> {
         email: req.form.text("email"),
         ip: req.ip,
         now: req.now,
+        factor: factor(req),
     }
+}
+
+/// The code of the second factor, with what it is judged by.
+pub(super) fn factor<'a>(req: &Req<'a>) -> Factor<'a> {
+    Factor { code: req.form.text("code"), ip: req.ip, now: req.now, vault: req.vault, guess: req.guess }
 }
 
 /// Who is in, with what.

@@ -18,6 +18,7 @@ pub(super) const CALL: Call = Call {
     fields: &[
         Field { name: "key", help: "the license" },
         Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
+        Field { name: "code", help: "the code of the second factor, where the user has one" },
     ],
     refuses: &[
         Refusal::KeyTooLong,

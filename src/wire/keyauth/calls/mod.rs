@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::domain::guesses::Guess;
 use crate::domain::lists::Lists;
 use crate::domain::secret::Proof;
 use crate::domain::session::Enckey;
@@ -17,15 +18,21 @@ use crate::wire::form::Form;
 use super::answer::Reply;
 use super::versions::Version;
 
+mod ban;
+mod change_username;
 mod check;
 mod checkblacklist;
 mod entered;
 mod forgot;
 mod init;
 mod license;
+mod log;
 mod login;
+mod login_email;
 mod logout;
 mod register;
+mod two_factor_disable;
+mod two_factor_enable;
 mod upgrade;
 mod var;
 
@@ -86,6 +93,7 @@ pub(super) struct Req<'a> {
     pub(super) vault: &'a Vault,
     pub(super) mail: bool,
     pub(super) enckey: Enckey<'a>,
+    pub(super) guess: Guess<'a>,
 }
 
 /// What every call can refuse.
@@ -118,8 +126,14 @@ pub static TABLE: &[&Call] = &[
     &upgrade::CALL,
     &var::CALL,
     &checkblacklist::CALL,
+    &ban::CALL,
+    &log::CALL,
     &check::CALL,
+    &change_username::CALL,
     &logout::CALL,
+    &two_factor_enable::CALL,
+    &two_factor_disable::CALL,
+    &login_email::CALL,
     &forgot::CALL,
 ];
 

@@ -1,0 +1,75 @@
+//! What a logged-in program does to its own user: a ban, another name. Knows no wire.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::model::app::App;
+use crate::model::ban::{BanTarget, MAX_HWID};
+use crate::model::session::Session;
+use crate::model::time::Time;
+use crate::model::user::{Credential, User};
+use crate::store::bans::{self, Ban};
+use crate::store::{Tx, licenses, sessions, users};
+
+use super::super::license::MAX_REASON;
+use super::super::{Refusal, Stop};
+use super::{MAX_USERNAME, ban_user};
+
+/// The reason of a ban for which the client gives none (contract 4.18).
+const NO_REASON: &str = "User banned from triggering ban function in the client";
+
+/// The user who is logged in on a session.
+pub fn of_session(tx: &mut Tx<'_>, app: &App, session: &Session) -> Result<User, Stop> {
+    let user = session.user.as_ref().ok_or(Refusal::SessionNotValidated)?;
+    users::by_id(tx, app.id, user.id)?.ok_or_else(|| Refusal::SessionNotValidated.into())
+}
+
+/// Bans the session's user, its address and, if the client names it, its device (contract 4.18). Nobody is logged in as
+/// this user any more.
+pub fn ban_own(
+    tx: &mut Tx<'_>,
+    app: &App,
+    session: &Session,
+    reason: Option<&str>,
+    hwid: Option<&str>,
+    ip: IpAddr,
+    now: Time,
+) -> Result<(), Stop> {
+    let user = of_session(tx, app, session)?;
+    let reason = reason.unwrap_or(NO_REASON);
+    if reason.len() > MAX_REASON {
+        return Err(Refusal::BanReasonTooLong.into());
+    }
+    if hwid.is_some_and(|hwid| hwid.len() > MAX_HWID) {
+        return Err(Refusal::HwidTooLong.into());
+    }
+    // Other users read it.
+    let reason = reason.replace(char::is_control, " ");
+    let address = BanTarget::Network(IpNet::from(ip.to_canonical()));
+    for target in hwid.map(|hwid| BanTarget::Hwid(hwid.to_owned())).into_iter().chain([address]) {
+        bans::insert(tx, app.id, &Ban { target, note: Some(reason.clone()), created_at: now })?;
+    }
+    ban_user(tx, user.id, Some(&reason))
+}
+
+/// Gives the session's user another name (contract 4.20). All its sessions end: they show the old one.
+pub fn rename(tx: &mut Tx<'_>, app: &App, session: &Session, name: Option<&str>, now: Time) -> Result<(), Stop> {
+    let user = of_session(tx, app, session)?;
+    let name = name.unwrap_or_default();
+    if name.len() > MAX_USERNAME {
+        return Err(Refusal::UsernameTooLong.into());
+    }
+    if name.is_empty() || (name.len() as i64) < app.settings.min_username_length {
+        return Err(Refusal::UsernameTooShort.into());
+    }
+    // A license-only user whose license is gone has nothing but its name to come in by.
+    if user.credential == Credential::License && licenses::first_of_user(tx, user.id)?.is_none() {
+        return Err(Refusal::RenameFailed.into());
+    }
+    if !users::rename(tx, &user, name)? {
+        return Err(Refusal::NewUsernameTaken.into());
+    }
+    sessions::end_of_user(tx, user.id, now)?;
+    Ok(())
+}
