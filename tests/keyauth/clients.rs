@@ -180,3 +180,24 @@ fn a_get_client_with_a_forged_host() {
     assert_eq!(value.header("signature"), Some("No encryption key supplied"));
     assert_eq!(ask("var", &id, &[("varid", "motd"), ("var", "none")]).message(), "and/or \"more\"", "varid counts");
 }
+
+/// Go of 2024 and Python of June 2023 verify the answer to `log`, too; C++ finds the header by its spelling.
+#[test]
+fn log_is_signed_and_long_enough_in_1_2() {
+    let server = server();
+    let session = server.init();
+    for pairs in [&[("message", "started")][..], &[], &[("message", &"x".repeat(276))]] {
+        let reply = session.call("log", pairs);
+        assert!(reply.body.len() >= 32 && reply.json()["message"].is_string(), "{reply:?}");
+    }
+}
+
+/// Go of 2024 reads `hwid` as a text, also on the login that binds it.
+#[test]
+fn the_login_that_binds_a_hwid_says_so_in_1_2() {
+    let db = Fixture::new();
+    db.user("mia");
+    let server = db.serve(&[]);
+    let login = [("username", "mia"), ("pass", "secret"), ("hwid", "m-1")];
+    assert_eq!(server.init().call("login", &login).json()["info"]["hwid"], "m-1");
+}

@@ -18,6 +18,9 @@ pub(crate) trait Client: Sized {
     fn var(&mut self, name: &str) -> Result<String, String>;
     fn check(&mut self) -> Result<bool, String>;
     fn check_blacklist(&mut self) -> Result<bool, String>;
+    fn log(&mut self, message: &str, computer: Option<&str>);
+    fn ban(&mut self);
+    fn change_username(&mut self, new: &str) -> Result<String, String>;
     fn seen(&self) -> Seen<'_>;
 
     /// A client of this shop's app, not yet initialised.
@@ -91,6 +94,18 @@ macro_rules! client {
                 self.checkblacklist().map(|()| self.blacklisted)
             }
 
+            fn log(&mut self, message: &str, computer: Option<&str>) {
+                self.log(message.into(), computer.map(str::to_owned));
+            }
+
+            fn ban(&mut self) {
+                self.ban();
+            }
+
+            fn change_username(&mut self, new: &str) -> Result<String, String> {
+                self.change_username(new.into())
+            }
+
             fn seen(&self) -> Seen<'_> {
                 Seen {
                     username: &self.username,
@@ -113,7 +128,9 @@ client!(v1_2, "/api/1.2/", verifies: true, enciphers: false, check: keyauth::v1_
 fn check_by_variable(client: &mut keyauth::v1_0::KeyauthApi) -> Result<bool, String> {
     match client.var(MEMBERS.into()) {
         Ok(_) => Ok(true),
-        Err(message) if message == "Session is not validated." => Ok(false),
+        Err(message) if message == "Session is not validated." || message.starts_with("Session not found.") => {
+            Ok(false)
+        }
         Err(message) => Err(message),
     }
 }
