@@ -2,6 +2,7 @@
 
 mod app;
 mod general;
+mod keys;
 mod license;
 mod sdk;
 #[path = "../support/mod.rs"]

@@ -20,6 +20,7 @@ mod fixture;
 mod program;
 pub mod smtp;
 pub mod tls;
+pub(crate) mod totp;
 pub mod web;
 
 use std::io::{BufRead, BufReader};

@@ -77,7 +77,7 @@ fn derive(source: &Vector, version: &Version) -> Vector {
     vector.header.retain(|(word, _)| word != "not in");
     for (word, rest) in &mut vector.header {
         match word.as_str() {
-            "first" => *rest = form(rest, version),
+            "first" | "refused" => *rest = form(rest, version),
             "sealed by" if version.name == "1.3" => *rest = "the server".to_owned(),
             "sealed by" if version.name == "1.1" => *rest = "nothing".to_owned(),
             "sealed by" => {
