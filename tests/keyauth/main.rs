@@ -21,3 +21,5 @@ mod transport;
 mod two_factor;
 mod upgrade;
 mod values;
+mod version_1_0;
+mod version_1_3;

@@ -127,6 +127,13 @@ impl Fixture {
         }
     }
 
+    /// A number, asked in SQL on another connection.
+    pub fn count(&self, sql: &str) -> i64 {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
     /// Sets a setting by its KeyAuth name.
     pub fn setting(&self, name: &str, value: &str) {
         let (app, name, value) = (self.app.clone(), name.to_owned(), value.to_owned());

@@ -110,10 +110,12 @@ fn derive(source: &Vector, version: &Version) -> Vector {
     vector
 }
 
-/// A form as this version's client sends it: only 1.2 and 1.0 have an enckey, only 1.0 has an `init_iv`.
+/// A form as this version's client sends it: only 1.2 and 1.0 have an enckey, only 1.0 has an `init_iv` and demands a
+/// version.
 fn form(form: &str, version: &Version) -> String {
     if version.name == "1.0" {
-        return format!("{form}&{INIT_IV}");
+        let opens = parameter(form, "type") == Some("init") && parameter(form, "ver").is_none();
+        return format!("{form}{}&{INIT_IV}", if opens { "&ver=1.0" } else { "" });
     }
     form.split('&').filter(|pair| !pair.starts_with("enckey=")).collect::<Vec<_>>().join("&")
 }
