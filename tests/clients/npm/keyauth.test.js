@@ -107,6 +107,15 @@ shopTest('var', async (shop, client) => {
   assert.equal(await one.var('no-such-name'), 'Variable not found.');
 });
 
+shopTest('setvar and getvar', async (shop, client) => {
+  const one = await opened(client());
+  assert.equal(await one.setvar('theme', 'dark'), 'Session is not validated.');
+  await one.license(shop.key(), MACHINE);
+  assert.equal((await one.setvar('theme', 'Größe 12')).message, 'Successfully set variable');
+  assert.equal((await one.getvar('theme')).response, 'Größe 12');
+  assert.equal(await one.getvar('none'), 'Variable not found for user');
+});
+
 shopTest('ban', async (shop, client) => {
   const key = shop.key();
   const one = await opened(client());
