@@ -1,8 +1,10 @@
 //! What programs in other languages read in an answer, and how they ask (contract section 7): by the 1.3 API, which most
 //! of them speak today, and by the ways of older ones.
 
+use serde_json::json;
+
 use crate::program::{Program, WAYS, Way, assert_info};
-use crate::support::{Fixture, OWNERID, Server, now, post_bytes};
+use crate::support::{Fixture, OWNERID, Server, now, post_bytes, totp};
 
 fn server() -> Server {
     let db = Fixture::new();
@@ -200,4 +202,98 @@ fn the_login_that_binds_a_hwid_says_so_in_1_2() {
     let server = db.serve(&[]);
     let login = [("username", "mia"), ("pass", "secret"), ("hwid", "m-1")];
     assert_eq!(server.init().call("login", &login).json()["info"]["hwid"], "m-1");
+}
+
+/// What a program does once somebody is in. Go verifies every one of these answers, C# wants its ownerid in them.
+#[test]
+fn the_rest_of_a_visit_in_every_way() {
+    for way in WAYS {
+        let db = Fixture::new();
+        db.license("KEY-1");
+        db.license("KEY-2");
+        db.sql("INSERT INTO chat_channels (app_id, name) SELECT id, 'general' FROM apps WHERE name = 'demo'");
+        let server = db.serve(&[]);
+        let program = Program::opened(&server, way);
+
+        assert_eq!(program.ask("fetchOnline", &[])["message"], "No online users found!", "{way:?}");
+        let inside: &[(&str, &[(&str, &str)])] = &[
+            ("setvar", &[("var", "theme"), ("data", "dark")]),
+            ("getvar", &[("var", "theme")]),
+            ("chatget", &[("channel", "general")]),
+            ("chatsend", &[("channel", "general"), ("message", "hello")]),
+            ("ban", &[]),
+            ("changeUsername", &[("newUsername", "lea")]),
+            ("2faenable", &[]),
+            ("2fadisable", &[("code", "123456")]),
+        ];
+        for (call, pairs) in inside {
+            assert_eq!(program.ask(call, pairs)["error"], "SESSION_NOT_VALIDATED", "{way:?} {call}");
+        }
+        program.ask(
+            "register",
+            &[("username", "mia"), ("pass", "secret"), ("key", "KEY-1"), ("email", "mia@example.com")],
+        );
+
+        assert_eq!(program.ask("setvar", &[("var", "theme"), ("data", "a/b")])["success"], true);
+        assert_eq!(program.ask("getvar", &[("var", "theme")])["response"], "a/b");
+        assert_eq!(program.ask("getvar", &[("var", "none")])["success"], false);
+        assert_eq!(program.ask("chatget", &[("channel", "none")])["messages"], json!([]), "never null");
+        assert_eq!(
+            program.ask("chatsend", &[("channel", "none"), ("message", "x")])["message"],
+            "Chat channel not found"
+        );
+        assert_eq!(program.ask("chatsend", &[("channel", "general"), ("message", "hello")])["success"], true);
+        let said = &program.ask("chatget", &[("channel", "general")])["messages"][0];
+        assert_eq!((&said["author"], &said["message"]), (&json!("mia"), &json!("hello")));
+        assert!(said["timestamp"].is_i64(), "C++ throws on a text: {said}");
+        assert_eq!(program.ask("fetchOnline", &[])["users"], json!([{"credential": "mia"}]));
+        let stats = &program.ask("fetchStats", &[])["appinfo"];
+        for (field, value) in [("numUsers", "1"), ("numOnlineUsers", "1"), ("numKeys", "2"), ("version", "1.0")] {
+            assert_eq!(stats[field], value, "{field} as a text");
+        }
+        assert!(stats["customerPanelLink"].is_string());
+        assert_eq!(program.ask("log", &[("message", "started"), ("pcuser", "laptop")])["success"], true);
+        program.ask("log", &[]);
+        program.ask("forgot", &[("username", "mia"), ("email", "mia@example.com")]);
+        let two_factor = &program.ask("2faenable", &[])["2fa"];
+        assert_eq!(two_factor["secret_code"].as_str().map(str::len), Some(40));
+        assert!(two_factor["QRCode"].as_str().is_some_and(|uri| uri.starts_with("otpauth://totp/mia?secret=")));
+        assert_eq!(program.ask("2faenable", &[("code", "x")])["success"], false);
+        assert_eq!(program.ask("2fadisable", &[])["success"], false);
+        let entered = program.ask("loginEmail", &[("email", "Mia@Example.com"), ("pass", "secret"), ("code", "")]);
+        assert_info(&entered, "mia", None);
+        assert_eq!(program.ask("loginEmail", &[("email", "noa@example.com"), ("pass", "secret")])["success"], false);
+        assert_eq!(program.ask("changeUsername", &[("newUsername", "lea")])["success"], true);
+        assert_eq!(program.ask("check", &[])["error"], "SESSION_NOT_FOUND");
+
+        let program = Program::opened(&server, way);
+        program.ask("login", &[("username", "lea"), ("pass", "secret")]);
+        assert_eq!(program.ask("ban", &[("reason", "")])["message"], "Successfully Banned User");
+        assert_eq!(program.ask("check", &[])["success"], false);
+        assert_eq!(program.ask("checkBlack", &[])["success"], true, "PHP sends no hwid: the address");
+    }
+}
+
+/// Programs look for `2FA` or, without regard to case, `2fa` in the message, and ask for the code then.
+#[test]
+fn a_missing_second_factor_is_asked_for_in_words_that_programs_know() {
+    let server = server();
+    let program = Program::opened(&server, Way::Multipart);
+    let user = [("username", "mia"), ("pass", "secret")];
+    program.ask("register", &[&user[..], &[("key", "KEY-1"), ("email", "mia@example.com")]].concat());
+    let secret = program.ask("2faenable", &[])["2fa"]["secret_code"].as_str().expect("a secret").to_owned();
+    assert_eq!(program.ask("2faenable", &[("code", &totp::code(&secret, 0))])["success"], true);
+    let email = [("email", "mia@example.com"), ("pass", "secret")];
+    for (call, pairs) in [("login", &user), ("loginEmail", &email)] {
+        let program = Program::opened(&server, Way::Multipart);
+        assert_eq!(program.ask(call, pairs)["message"], "2FA code required.", "{call}");
+        assert_eq!(program.ask(call, &[&pairs[..], &[("code", "")]].concat())["message"], "2FA code required.");
+        let wrong = program.ask(call, &[&pairs[..], &[("code", "x")]].concat());
+        assert!(wrong["message"].as_str().unwrap().contains("2FA"), "{wrong}");
+        assert_eq!(
+            program.ask(call, &[&pairs[..], &[("code", &totp::code(&secret, 0))]].concat())["success"],
+            true,
+            "{call}"
+        );
+    }
 }
