@@ -31,6 +31,11 @@ fn the_rust_client_runs() {
 }
 
 #[test]
+fn the_rust_client_of_1_3_runs() {
+    run("rust_1_3");
+}
+
+#[test]
 fn the_curl_script_runs() {
     if is_there("curl") {
         run("curl");
@@ -41,6 +46,13 @@ fn the_curl_script_runs() {
 fn the_python_client_runs() {
     if is_there("python3") {
         run("python");
+    }
+}
+
+#[test]
+fn the_python_client_of_1_3_runs() {
+    if is_there("python3") {
+        run("python_1_3");
     }
 }
 
