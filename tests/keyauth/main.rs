@@ -5,6 +5,7 @@
 mod support;
 
 mod clients;
+mod file;
 mod init;
 mod license;
 mod limits;
@@ -13,7 +14,9 @@ mod login;
 mod login_email;
 mod messages;
 mod own_user;
+mod program;
 mod register;
+mod relay;
 mod session;
 mod signature;
 mod transport;

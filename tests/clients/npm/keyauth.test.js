@@ -106,3 +106,29 @@ shopTest('var', async (shop, client) => {
   assert.equal((await one.var('motd')).message, 'Grüße – 日本 🔑 "quoted" and/or more');
   assert.equal(await one.var('no-such-name'), 'Variable not found.');
 });
+
+shopTest('setvar and getvar', async (shop, client) => {
+  const one = await opened(client());
+  assert.equal(await one.setvar('theme', 'dark'), 'Session is not validated.');
+  await one.license(shop.key(), MACHINE);
+  assert.equal((await one.setvar('theme', 'Größe 12')).message, 'Successfully set variable');
+  assert.equal((await one.getvar('theme')).response, 'Größe 12');
+  assert.equal(await one.getvar('none'), 'Variable not found for user');
+});
+
+shopTest('ban', async (shop, client) => {
+  const key = shop.key();
+  const one = await opened(client());
+  assert.equal(await one.ban(), 'Session is not validated.');
+  await one.license(key, MACHINE);
+  assert.equal(await one.ban(), true);
+  assert.equal(await one.check(), 'Session is not validated.');
+  assert.equal(await (await opened(client())).license(key, MACHINE), 'The user is banned');
+});
+
+shopTest('log', async (shop, client) => {
+  const one = await opened(client());
+  await one.license(shop.key(), MACHINE);
+  assert.equal(await one.log('started'), true);
+  assert.match(shop.operator('log', 'list', '--json'), /"started"/);
+});
