@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::domain::document::export::{ExportError, export};
 
+use super::options::VaultOption;
 use super::{Db, Exit, Global};
 
 /// Options.

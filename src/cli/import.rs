@@ -14,6 +14,7 @@ use crate::domain::document::parse;
 use crate::domain::target::Targets;
 use crate::store::lock::{self, LockError};
 
+use super::options::{TargetOption, VaultOption};
 use super::{Code, Db, Exit, Global, now, print_json, print_line};
 
 /// Options.
@@ -62,7 +63,8 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     let overrides = Overrides { owner: arguments.owner, name: arguments.name };
     let config = arguments.target.config(global)?;
     let rules = Rules { targets: Targets::new(config.allow_target), file_limit: config.file_limit };
-    let mut checked = check(document, &overrides, &rules, now()).map_err(|problems| Exit::failure(problems.to_string()))?;
+    let mut checked =
+        check(document, &overrides, &rules, now()).map_err(|problems| Exit::failure(problems.to_string()))?;
 
     let replace = arguments.replace;
     let mut db = Db::open(global)?;

@@ -16,8 +16,8 @@ use crate::store::two_factor::{self as stored, Stored};
 use crate::store::{self, Tx};
 
 use super::guesses::{Guess, Missed};
-use super::user;
 use super::sealing::SealingError;
+use super::user;
 use super::vault::{Purpose, Vault};
 use super::{Refusal, Stop};
 

@@ -10,11 +10,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::domain::sealing::SealingError;
+use crate::domain::two_factor;
+use crate::domain::vault::Vault;
 use crate::model::app::App;
 use crate::model::ban::BanTarget;
-use crate::domain::two_factor;
-use crate::domain::sealing::SealingError;
-use crate::domain::vault::Vault;
 use crate::model::ids::{AppId, LicenseId, TokenId, UserId};
 use crate::model::time::{Span, Time};
 use crate::model::user::Credential;
@@ -25,8 +25,8 @@ use crate::store::{
 };
 
 use super::{
-    Ban, Channel, Device, Duration, FORMAT, File, License, Log, Message, OrText, Owner, Plan, Relay, Subscription, Token,
-    User, UserVariable, VERSION, Variable,
+    Ban, Channel, Device, Duration, FORMAT, File, License, Log, Message, OrText, Owner, Plan, Relay, Subscription,
+    Token, User, UserVariable, VERSION, Variable,
 };
 
 /// Rows read at once.

@@ -328,7 +328,8 @@ fn fill(
     checked: &Arc<Checked>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), ImportError> {
-    let small = checked.bans.len() + checked.files.len() + checked.tokens.len() + checked.chats.len() + checked.logs.len();
+    let small =
+        checked.bans.len() + checked.files.len() + checked.tokens.len() + checked.chats.len() + checked.logs.len();
     let total = checked.users.len() * 2 + checked.licenses.len() + small;
     let mut written = 0;
     let mut wrote = |rows: usize| {
@@ -392,7 +393,9 @@ fn fill(
     }
     for chunk in chunks(checked.logs.len()) {
         let (rows, checked) = (chunk.len(), Arc::clone(checked));
-        store.write(move |tx| checked.logs[chunk.clone()].iter().try_for_each(|line| logs::insert(tx, app, line))).wait()?;
+        store
+            .write(move |tx| checked.logs[chunk.clone()].iter().try_for_each(|line| logs::insert(tx, app, line)))
+            .wait()?;
         wrote(rows);
     }
     Ok(())

@@ -26,7 +26,11 @@ pub(super) fn check(
         let path = format!("tokens[{i}]");
         let text = &given.token;
         let fits = !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| b.is_ascii_graphic());
-        found.expect(fits, format_args!("{path}.token"), format_args!("takes 1 to {MAX_TOKEN} visible ASCII characters"));
+        found.expect(
+            fits,
+            format_args!("{path}.token"),
+            format_args!("takes 1 to {MAX_TOKEN} visible ASCII characters"),
+        );
         if fits {
             found.unique(&mut seen, text.clone(), i, "tokens", ".token");
         }

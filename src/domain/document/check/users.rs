@@ -59,7 +59,11 @@ fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>,
     let muted_until = found.time(given.muted_until, format_args!("{path}.muted_until"));
     let two_factor = given.two_factor.and_then(|text| {
         let secret = two_factor::secret_of_text(&text);
-        found.expect(secret.is_some(), format_args!("{path}.two_factor"), "takes the secret in base32, 16 to 128 characters");
+        found.expect(
+            secret.is_some(),
+            format_args!("{path}.two_factor"),
+            "takes the secret in base32, 16 to 128 characters",
+        );
         secret
     });
     let user = User {
