@@ -96,6 +96,9 @@ failures!(
     crate::domain::plan::PlanError,
     crate::domain::license::LicenseError,
     crate::domain::variable::VariableError,
+    crate::domain::chat::ChatError,
+    crate::domain::token::TokenError,
+    crate::domain::user_variable::UserVariableError,
     crate::domain::ban::BanError,
     crate::domain::subscription::ExtendError,
     crate::domain::user::UserError,
@@ -132,6 +135,8 @@ impl From<Refusal> for Exit {
             Refusal::LicenseNotFound => "there is no such license; see `keystead license list`".to_owned(),
             Refusal::UserNotFound => "there is no such user; see `keystead user list`".to_owned(),
             Refusal::VariableNotFound => "there is no such variable; see `keystead var list`".to_owned(),
+            Refusal::ChannelNotFound => "there is no such channel; see `keystead chat list`".to_owned(),
+            Refusal::TokenNotFound => "there is no such token; see `keystead token list`".to_owned(),
             Refusal::SessionNotFound => "there is no such live session; see `keystead session list`".to_owned(),
             other => format!("refused: {}", other.code()),
         })

@@ -19,6 +19,7 @@ pub(crate) use self::print::{note, print_json, print_line, print_lines, print_ra
 mod allow;
 mod app;
 mod ban;
+mod chat;
 mod check;
 mod cleanup;
 mod completions;
@@ -31,6 +32,7 @@ mod input;
 mod license;
 mod license_create;
 mod log;
+mod login_token;
 mod options;
 mod owner;
 mod plan;
@@ -41,6 +43,7 @@ mod sdk;
 mod serve;
 mod session;
 mod setting;
+mod token;
 mod user;
 mod user_show;
 mod var;
@@ -113,8 +116,12 @@ enum Command {
     Ban(ban::Arguments),
     /// List and end sessions
     Session(session::Arguments),
-    /// Set, list and delete an app's variables: texts handed to its clients
+    /// Set, list and delete variables: texts handed to an app's clients, or kept for one of its users
     Var(var::Arguments),
+    /// Make, show, empty and delete chat channels; mute users
+    Chat(chat::Arguments),
+    /// Make, list, ban, free and delete the tokens of the token system
+    Token(token::Arguments),
     /// List and delete what an app's clients logged
     Log(log::Arguments),
     /// Look whether the database file is sound
@@ -131,6 +138,12 @@ enum Command {
     Import(import::Arguments),
 }
 
+/// Whether this command line, the program's name first, would be understood. Runs nothing: it is there so that what the
+/// documentation shows can be held to what there is.
+pub fn understand(words: &[String]) -> Result<(), clap::Error> {
+    Cli::try_parse_from(words).map(drop)
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -145,6 +158,8 @@ pub fn main() -> ExitCode {
         Command::Ban(arguments) => ban::run(&cli.global, arguments),
         Command::Session(arguments) => session::run(&cli.global, arguments),
         Command::Var(arguments) => var::run(&cli.global, arguments),
+        Command::Chat(arguments) => chat::run(&cli.global, arguments),
+        Command::Token(arguments) => token::run(&cli.global, arguments),
         Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),

@@ -11,9 +11,9 @@ use crate::config::{Config, Flags};
 use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
+use crate::domain::sealing;
 use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
-use crate::domain::{sealing, server_key};
 use crate::http::{self, Server};
 use crate::model::time::Time;
 use crate::outside::delivery::{self, Delivery};
@@ -80,8 +80,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let sealed_by = Arc::clone(&ctx.vault);
     ctx.store.read(move |tx| sealing::check(tx, &sealed_by)).wait()?;
     sealing::seal_the_rest(&ctx.store, &ctx.vault)?;
-    let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
-    ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
+    ctx.server_key.load(&ctx.store, &ctx.vault, ctx.clock.now())?;
     let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.

@@ -13,7 +13,7 @@ use crate::model::user::{Credential, User};
 use crate::store::{Tx, devices, two_factor, users};
 
 use super::options::{AppOption, Length, Page};
-use super::{Db, Exit, Global, input, now, say, user_show};
+use super::{Db, Exit, Global, input, login_token, now, say, user_show};
 
 /// Options.
 #[derive(Args)]
@@ -26,6 +26,7 @@ use super::{Db, Exit, Global, input, now, say, user_show};
   keystead user unban mia
   keystead user reset-device mia                    the next device that logs in is bound
   keystead user set-password mia                    asks; reads stdin where nobody can be asked
+  keystead user login-token mia --for 10m           logs mia in once, in place of the password
   keystead user set-email mia mia@example.com       or --none; only its SHA-1 is kept
   keystead user reset-2fa mia                       a lost second factor: no code is asked for any more
   keystead user pause mia --plan default            its time stands still
@@ -66,6 +67,14 @@ enum Command {
         /// Set none: the next login does
         #[arg(long)]
         claimable: bool,
+    },
+    /// Print a token that logs a user in once, for a web loader; an older one is no good any more
+    LoginToken {
+        #[command(flatten)]
+        name: Name,
+        /// How long it is good: at most a day
+        #[arg(long = "for", value_name = "SPAN", default_value = "5m")]
+        life: Span,
     },
     /// Set a user's e-mail address, for loginEmail and forgot; only its SHA-1 is kept
     SetEmail {
@@ -158,6 +167,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             Ok(format!("freed {freed} devices of {}: the next one that logs in is bound", user.name))
         }),
         Command::SetPassword { name, claimable } => set_password(global, &mut db, &app, name, claimable),
+        Command::LoginToken { name: Name { name }, life } => login_token::run(global, &mut db, &app, name, life),
         Command::SetEmail { name, address, none: _ } => change(global, &mut db, &app, name, move |tx, _, user| {
             user::set_email(tx, user.id, address.as_deref())?;
             Ok(match address {

@@ -6,6 +6,7 @@ use crate::store;
 
 pub mod app;
 pub mod ban;
+pub mod chat;
 pub mod device;
 pub mod document;
 pub mod guesses;
@@ -13,6 +14,8 @@ pub mod hashing;
 pub mod license;
 pub mod lists;
 pub mod log;
+pub mod login_token;
+pub mod online;
 pub mod outbox;
 pub mod owner;
 pub mod plan;
@@ -25,8 +28,10 @@ pub mod server_key;
 pub mod session;
 pub mod subscription;
 pub mod target;
+pub mod token;
 pub mod two_factor;
 pub mod user;
+pub mod user_variable;
 pub mod variable;
 pub mod vault;
 

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use crate::model::app::App;
 use crate::model::ids::SessionId;
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionUser};
 use crate::model::time::Time;
 use crate::store::{self, Tx, apps, sessions};
 
 use super::lists::Lists;
+use super::token::{self, TokenFile};
 use super::{Refusal, Stop};
 
 /// The longest enckey, in bytes (contract 3.1: the text says 35, clients may send 36).
@@ -32,7 +33,7 @@ pub enum Enckey<'a> {
     Missing,
     /// This was sent; may be empty.
     Given(&'a str),
-    /// This was sent to encipher with; not empty.
+    /// What answers are to be enciphered with (1.0); empty if it was not sent.
     Envelope(&'a str),
 }
 
@@ -43,7 +44,9 @@ pub struct Opening<'a> {
     pub id: SessionId,
     /// Key material.
     pub enckey: Enckey<'a>,
-    /// The program's version, if it says.
+    /// Its token file, where the protocol has the token system.
+    pub token_file: Option<TokenFile<'a>>,
+    /// The program's version, if it says. Who enciphers must say (contract 3.4).
     pub version: Option<&'a str>,
     /// The program's hash, if it says.
     pub hash: Option<&'a str>,
@@ -61,6 +64,8 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
         Enckey::Missing | Enckey::Given("") if settings.force_encryption => {
             return Err(Refusal::EncryptionRequired.into());
         }
+        // Nothing could be said on that session.
+        Enckey::Envelope("") => return Err(Refusal::EncryptionRequired.into()),
         Enckey::Envelope(key) if key.len() > MAX_ENVELOPE_KEY => return Err(Refusal::EnckeyTooLong.into()),
         _ => {}
     }
@@ -72,6 +77,11 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
     }
     if settings.paused {
         return Err(Refusal::AppPaused.into());
+    }
+    if settings.token_system
+        && let Some(file) = by.token_file
+    {
+        token::check(tx, app, file)?;
     }
     // A program that does not say its version is let in, but not by the one protocol in which all of them do.
     let same = by.version.map_or(!matches!(by.enckey, Enckey::Envelope(_)), |version| version == settings.version);
@@ -131,6 +141,11 @@ pub fn check_live(session: &Session, app: &App, now: Time) -> Result<(), Refusal
         return Err(Refusal::SessionNotFound);
     }
     if now >= session.expires_at { Err(Refusal::SessionExpired) } else { Ok(()) }
+}
+
+/// The user who has logged in on this session.
+pub fn user_on(session: &Session) -> Result<&SessionUser, Refusal> {
+    session.user.as_ref().ok_or(Refusal::SessionNotValidated)
 }
 
 /// The session as it is inside this transaction, if it may be used.

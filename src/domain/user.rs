@@ -12,12 +12,12 @@ use crate::model::license::{License, LicenseState};
 use crate::model::session::{Session, SessionUser};
 use crate::model::time::{Span, Time};
 use crate::model::user::{Credential, Subscription, User};
-use crate::store::{Tx, devices, licenses, plans, sessions, subscriptions, users};
+use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
 use super::lists::Lists;
 use super::secret::{self, MAX_PASSWORD, Proof, Work};
 use super::two_factor::{self, Factor};
-use super::{Refusal, Stop, ban, device, license, subscription};
+use super::{Refusal, Stop, ban, device, license, login_token, subscription};
 
 mod admin;
 mod own;
@@ -35,6 +35,8 @@ pub struct Claim<'a> {
     pub username: Option<&'a str>,
     /// The password; the key, for a license.
     pub password: Option<&'a str>,
+    /// What a login gives in place of the password, once.
+    pub token: Option<&'a str>,
     /// The license to redeem; none for a login.
     pub key: Option<&'a str>,
     /// The device, if the client says.
@@ -196,6 +198,10 @@ fn login_as(
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
     may_enter(tx, app, claim, &user)?;
+    if let Some(token) = claim.token {
+        login_token::take(tx, user.id, token, proof, claim.now)?;
+        return enter(tx, app, session, claim, &user, None);
+    }
     let renewed = match (&user.credential, proof) {
         (Credential::Password(hash), Some(Proof::Verified { against, right, renewed })) if against == hash => {
             if !right {
@@ -288,7 +294,7 @@ fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Sto
     let mut given = subscriptions::of_user(tx, user.id)?.into_iter().filter_map(|held| held.license).peekable();
     if given.peek().is_none() {
         // What it gave is not known to have come from it, as with users from elsewhere.
-        return Ok(licenses::first_of_user(tx, user.id)? == Some(license.id));
+        return Ok(licenses::first_of_user(tx, user.id)?.map(|first| first.id) == Some(license.id));
     }
     Ok(given.any(|id| id == license.id))
 }
@@ -316,7 +322,11 @@ fn may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Resu
         return Err(Refusal::UserBanned(user.ban_reason.clone()).into());
     }
     if user.credential == Credential::License {
-        let made_by = licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?;
+        let made_by = match claim.token {
+            // A token names no license.
+            Some(_) => licenses::first_of_user(tx, user.id)?,
+            None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?,
+        };
         if let Some(license) = made_by
             && license.state() == LicenseState::Banned
         {
@@ -398,8 +408,10 @@ pub fn delete(tx: &mut Tx<'_>, user: UserId) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Gives a user a new way to prove who it is; nobody is logged in as it any more.
+/// Gives a user a new way to prove who it is; nobody is logged in as it any more, and what was given out to log in or to
+/// set a password is no good any more.
 pub fn set_credential(tx: &mut Tx<'_>, user: UserId, credential: &Credential) -> Result<(), Stop> {
+    one_time_secrets::delete_of_user(tx, user)?;
     users::set_credential(tx, user, credential)?;
     sessions::invalidate_user(tx, user)?;
     Ok(())

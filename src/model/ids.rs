@@ -23,7 +23,11 @@ row_id!(
     /// A row of `users`.
     UserId,
     /// A row of `subscriptions`.
-    SubscriptionId
+    SubscriptionId,
+    /// A row of `chat_channels`.
+    ChannelId,
+    /// A row of `tokens`.
+    TokenId
 );
 
 /// Names a session to its client: 32 lower-case hex characters, 128 random bits.

@@ -179,7 +179,7 @@ settings! {
     vpn_block: bool = false, "vpnblock", Flag, "1: init refuses addresses of the server's VPN list, unless the app allows them";
     session_seconds: i64 = 21_600, "session", Int(1, 604_800), "seconds that a session lives; it does not slide";
     force_encryption: bool = false, "forceEncryption", Flag, "1: a 1.2 init must send an enckey";
-    token_system: bool = false, "tokensystem", Flag, "1: init asks for a token file and its hash";
+    token_system: bool = false, "tokensystem", Flag, "1: init of 1.2 and 1.3 asks for a token file and its hash; see `keystead token`";
     min_username_length: i64 = 1, "minUsernameLength", Int(0, 70), "the least bytes of a new username";
     block_leaked_passwords: bool = false, "blockLeakedPasswords", Flag, "1: register refuses passwords known from breaches";
     webhook: Text = text(""), "webhook", Free(2048), "Discord URL: what clients log is posted there too";

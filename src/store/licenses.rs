@@ -15,7 +15,9 @@ const AFTER_WITH_USERS: &str = "SELECT l.id, l.key, l.level, l.duration, l.note,
                                 l.used_by, l.banned, l.ban_reason, u.name \
                                 FROM licenses l LEFT JOIN users u ON u.id = l.used_by \
                                 WHERE +l.app_id = $1 AND l.id > $2 ORDER BY l.id LIMIT $3";
-const FIRST_OF_USER: &str = "SELECT id FROM licenses WHERE used_by = $1 ORDER BY used_at, id LIMIT 1";
+const FIRST_OF_USER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, \
+                             ban_reason FROM licenses WHERE used_by = $1 ORDER BY used_at, id LIMIT 1";
+const COUNT: &str = "SELECT count(*) FROM licenses WHERE app_id = $1";
 const INSERT: &str = "INSERT INTO licenses (app_id, key, level, duration, note, created_by, created_at, used_at, used_by, \
                       banned, ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                       ON CONFLICT DO NOTHING RETURNING id";
@@ -34,8 +36,13 @@ pub fn by_key(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<Option<License>>
 }
 
 /// The license that a user used first, of those that are left.
-pub fn first_of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Option<LicenseId>> {
-    tx.row(FIRST_OF_USER, &[user.0.into()], |row| row.int(0).map(LicenseId))
+pub fn first_of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Option<License>> {
+    tx.row(FIRST_OF_USER, &[user.0.into()], license)
+}
+
+/// How many licenses an app has.
+pub fn count(tx: &mut Tx<'_>, app: AppId) -> Result<i64> {
+    tx.row(COUNT, &[app.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
 /// At most `limit` licenses of an app in the order they were made, after this one (0: from the start).

@@ -17,6 +17,7 @@ use crate::pending::{Pending, pending};
 pub mod apps;
 pub mod bans;
 mod cache;
+pub mod chats;
 pub mod devices;
 #[cfg(feature = "faults")]
 pub mod fault;
@@ -34,8 +35,10 @@ pub mod server_keys;
 pub mod sessions;
 mod sqlite;
 pub mod subscriptions;
+pub mod tokens;
 pub mod two_factor;
 mod tx;
+pub mod user_variables;
 pub mod users;
 pub mod variables;
 pub mod verify;

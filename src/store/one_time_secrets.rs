@@ -14,6 +14,7 @@ const FIND: &str = "SELECT s.user_id, u.app_id, s.created_at, s.expires_at \
 const OF_USER: &str = "SELECT s.user_id, u.app_id, s.created_at, s.expires_at \
                        FROM one_time_secrets s JOIN users u ON u.id = s.user_id WHERE s.user_id = $1 AND s.kind = $2";
 const TAKE: &str = "DELETE FROM one_time_secrets WHERE kind = $1 AND hash = $2 AND user_id = $3 AND expires_at > $4";
+const DELETE_OF_USER: &str = "DELETE FROM one_time_secrets WHERE user_id = $1";
 const CLEAN: &str = "DELETE FROM one_time_secrets WHERE hash IN \
                      (SELECT hash FROM one_time_secrets WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
@@ -67,6 +68,11 @@ pub fn of_user(tx: &mut Tx<'_>, user: UserId, kind: Kind) -> Result<Option<Given
 /// Uses a secret up. False: it is used, replaced, expired, or another user's.
 pub fn take(tx: &mut Tx<'_>, user: UserId, kind: Kind, hash: &str, now: Time) -> Result<bool> {
     tx.exec(TAKE, &[kind.text().into(), hash.into(), user.0.into(), now.0.into()]).map(|n| n == 1)
+}
+
+/// Deletes all that a user was given.
+pub fn delete_of_user(tx: &mut Tx<'_>, user: UserId) -> Result<()> {
+    tx.exec(DELETE_OF_USER, &[user.0.into()]).map(|_| ())
 }
 
 /// Deletes at most `limit` that have expired. Answers how many.

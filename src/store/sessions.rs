@@ -29,6 +29,10 @@ const INVALIDATE_USER: &str = "UPDATE sessions SET user_id = NULL, credential = 
                                WHERE user_id = $1 RETURNING id";
 const INVALIDATE_OTHERS: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
                                  WHERE user_id = $1 AND id <> $2 RETURNING id";
+const ONLINE: &str = "SELECT DISTINCT credential FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
+                      AND expires_at > $2 AND credential IS NOT NULL ORDER BY credential";
+const COUNT_ONLINE: &str = "SELECT count(DISTINCT credential) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
+                            AND expires_at > $2 AND credential IS NOT NULL";
 const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
                      (SELECT row FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -61,6 +65,16 @@ pub fn by_prefix(tx: &mut Tx<'_>, app: AppId, prefix: &str, now: Time) -> Result
     let values = [app.0.into(), prefix.into(), (&end).into(), now.0.into()];
     let found = tx.rows(BY_PREFIX, &values, |row| id(row, 0))?;
     Ok(if let [one] = found.as_slice() { Some(*one) } else { None })
+}
+
+/// The names that are logged in on an app's live sessions, each once.
+pub fn online(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<Vec<String>> {
+    tx.rows(ONLINE, &[app.0.into(), now.0.into()], |row| row.text(0))
+}
+
+/// How many names [`online`] answers.
+pub fn count_online(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<i64> {
+    tx.row(COUNT_ONLINE, &[app.0.into(), now.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
 /// Adds a session that nobody has logged in on.

@@ -16,6 +16,7 @@ const BY_EMAIL: &str = "SELECT id, name, login, secret, email_sha1, ip, created_
 // The plus keeps the engine off the index that begins with app_id: it would read and sort all of the app for every page.
 const AFTER: &str = "SELECT id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, ban_reason \
                      FROM users WHERE +app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const COUNT: &str = "SELECT count(*) FROM users WHERE app_id = $1";
 const INSERT: &str = "INSERT INTO users (app_id, name, login, secret, email_sha1, ip, created_at, last_login_at, banned, \
                       ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id";
 const LOGGED_IN: &str = "UPDATE users SET ip = $2, last_login_at = $3 WHERE id = $1";
@@ -47,6 +48,11 @@ pub fn by_email(tx: &mut Tx<'_>, app: AppId, email_sha1: &str) -> Result<Option<
 /// At most `limit` users of an app in the order they were made, after this one (0: from the start).
 pub fn after(tx: &mut Tx<'_>, app: AppId, after: UserId, limit: i64) -> Result<Vec<User>> {
     tx.rows(AFTER, &[app.0.into(), after.0.into(), limit.into()], user)
+}
+
+/// How many users an app has.
+pub fn count(tx: &mut Tx<'_>, app: AppId) -> Result<i64> {
+    tx.row(COUNT, &[app.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
 /// Adds a user as it stands (its `id` is not looked at). None: the name is taken.

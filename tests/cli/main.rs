@@ -2,7 +2,9 @@
 
 mod app;
 mod general;
+mod keys;
 mod license;
+mod log;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;

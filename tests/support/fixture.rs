@@ -115,6 +115,25 @@ impl Fixture {
         db.execute_batch(sql).unwrap();
     }
 
+    /// The first value that a query finds, as text.
+    pub fn sql_text(&self, sql: &str) -> String {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        let value: rusqlite::types::Value = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        match value {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// A number, asked in SQL on another connection.
+    pub fn count(&self, sql: &str) -> i64 {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
     /// Sets a setting by its KeyAuth name.
     pub fn setting(&self, name: &str, value: &str) {
         let (app, name, value) = (self.app.clone(), name.to_owned(), value.to_owned());

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use crate::domain::secret::{Proof, Work};
 use crate::domain::server_key::ServerKey;
 use crate::domain::session::{Enckey, check_live};
+use crate::domain::token::TokenFile;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::exchange::{Request, Response, subscriber};
@@ -63,6 +64,11 @@ static DOOR_1_0: Door = Door {
     answer: |ctx, request| answer(ctx, request, &versions::V1_0),
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_0, fault),
 };
+
+/// What a customer reads when this is refused, where the app has no text of its own for it.
+pub fn words_of(refusal: &Refusal) -> String {
+    words::text(refusal, None).into_owned()
+}
 
 /// How often a call is run again because what it had proven changed meanwhile.
 const TRIES: usize = 4;
@@ -132,7 +138,9 @@ impl Exchange {
             };
             if let Err(error) = looked_up {
                 let mut sealer = Sealer::new(self.version, self.form.raw("init_iv"));
-                sealer.server_key = known.server_key;
+                if self.version.sealing == Sealing::Ed25519 {
+                    sealer.server_key = known.server_key.or_else(|| self.ctx.server_key.last());
+                }
                 let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.secret));
                 return Opened::unknown(self.version, &self.form, seal).fail(&self.ctx, &error);
             }
@@ -253,14 +261,19 @@ impl Exchange {
     fn enckey(&self) -> Enckey<'_> {
         match (self.version.has_enckey(), self.form.raw("enckey")) {
             (false, _) => Enckey::NotApplicable,
-            (true, None) => Enckey::Missing,
-            (true, Some(_)) if self.version.sealing == Sealing::Envelope => {
-                self.form.text("enckey").map_or(Enckey::Missing, Enckey::Envelope)
+            (true, _) if self.version.sealing == Sealing::Envelope => {
+                Enckey::Envelope(self.form.text("enckey").unwrap_or_default())
             }
+            (true, None) => Enckey::Missing,
             (true, Some(raw)) => {
                 Enckey::Given(self.form.text("enckey").unwrap_or(if raw.is_empty() { raw } else { "" }))
             }
         }
+    }
+
+    fn token_file(&self) -> Option<TokenFile<'_>> {
+        let file = TokenFile { text: self.form.text("token"), hash: self.form.text("thash") };
+        self.version.has_token_files().then_some(file)
     }
 
     fn run_now(&mut self, mut opened: Opened) -> Response {
@@ -290,6 +303,8 @@ impl Exchange {
             vault: &self.ctx.vault,
             mail: self.ctx.mail,
             enckey: self.enckey(),
+            token_file: self.token_file(),
+            login_token: self.form.text("token").filter(|_| self.version.has_login_tokens()),
             guess: self.ctx.guesses.guess(&self.guessed),
         }
     }

@@ -13,6 +13,7 @@ pub(super) fn claim<'a>(req: &Req<'a>) -> Claim<'a> {
     Claim {
         username: req.form.text("username"),
         password: req.form.text("pass"),
+        token: None,
         key: req.form.text("key"),
         hwid: req.form.text("hwid"),
         email: req.form.text("email"),

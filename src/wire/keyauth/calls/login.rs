@@ -18,6 +18,7 @@ pub(super) const CALL: Call = Call {
     fields: &[
         Field { name: "username", help: "compared without regard to case" },
         Field { name: "pass", help: "the password" },
+        Field { name: "token", help: "1.1 and later: a token of the web loader, once, in place of the password" },
         Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
         Field { name: "code", help: "the code of the second factor, where the user has one" },
     ],
@@ -45,7 +46,7 @@ pub(super) const CALL: Call = Call {
 };
 
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
-    let claim = Claim { key: None, email: None, ..entered::claim(req) };
+    let claim = Claim { token: req.login_token, key: None, email: None, ..entered::claim(req) };
     let entered = user::login(tx, req.app, session, &claim, proof)?;
     Ok(entered::reply(req, entered))
 }

@@ -7,6 +7,7 @@ use crate::domain::guesses::Guess;
 use crate::domain::lists::Lists;
 use crate::domain::secret::Proof;
 use crate::domain::session::Enckey;
+use crate::domain::token::TokenFile;
 use crate::domain::vault::Vault;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
@@ -18,12 +19,18 @@ use crate::wire::form::Form;
 use super::answer::Reply;
 use super::versions::Version;
 
+mod app_info;
 mod ban;
 mod change_username;
+mod chatget;
+mod chatsend;
 mod check;
 mod checkblacklist;
 mod entered;
+mod fetch_online;
+mod fetch_stats;
 mod forgot;
+mod getvar;
 mod init;
 mod license;
 mod log;
@@ -31,6 +38,7 @@ mod login;
 mod login_email;
 mod logout;
 mod register;
+mod setvar;
 mod two_factor_disable;
 mod two_factor_enable;
 mod upgrade;
@@ -93,6 +101,10 @@ pub(super) struct Req<'a> {
     pub(super) vault: &'a Vault,
     pub(super) mail: bool,
     pub(super) enckey: Enckey<'a>,
+    /// What `init` says about its token file; none where the version has no token system.
+    pub(super) token_file: Option<TokenFile<'a>>,
+    /// What `login` gives in place of the password, where the version knows it.
+    pub(super) login_token: Option<&'a str>,
     pub(super) guess: Guess<'a>,
 }
 
@@ -135,6 +147,12 @@ pub static TABLE: &[&Call] = &[
     &two_factor_disable::CALL,
     &login_email::CALL,
     &forgot::CALL,
+    &fetch_online::CALL,
+    &fetch_stats::CALL,
+    &setvar::CALL,
+    &getvar::CALL,
+    &chatget::CALL,
+    &chatsend::CALL,
 ];
 
 /// The call of this name, if this version has it.

@@ -60,6 +60,16 @@ impl Version {
         place(self) <= place(other)
     }
 
+    /// Whether its `init` knows the token system (contract 4.1).
+    pub(super) fn has_token_files(&self) -> bool {
+        self.has(&V1_2)
+    }
+
+    /// Whether its `login` takes a token in place of the password (contract 3.4).
+    pub(super) fn has_login_tokens(&self) -> bool {
+        self.has(&V1_1)
+    }
+
     /// Whether its `init` takes an enckey.
     pub(super) fn has_enckey(&self) -> bool {
         matches!(self.sealing, Sealing::Hmac | Sealing::Envelope)
@@ -79,5 +89,12 @@ mod tests {
     fn newer_versions_have_what_older_ones_have() {
         assert!(V1_2.has(&V1_1) && V1_2.has(&V1_2) && V1_1.has(&V1_1) && V1_3.has(&V1_0));
         assert!(!V1_1.has(&V1_2) && !V1_0.has(&V1_1) && !V1_2.has(&V1_3));
+    }
+
+    #[test]
+    fn tokens_are_read_only_where_the_contract_has_them() {
+        let of = |known: fn(&Version) -> bool| ALL.iter().map(|version| known(version)).collect::<Vec<_>>();
+        assert_eq!(of(Version::has_token_files), [true, true, false, false]);
+        assert_eq!(of(Version::has_login_tokens), [true, true, true, false]);
     }
 }
