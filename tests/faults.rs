@@ -20,6 +20,7 @@ use keystead::model::exchange::{Method, Request};
 use keystead::model::time::{Span, Time};
 use keystead::outside::fetch::Fetcher;
 use keystead::store::{self, Options, Store, bans, subscriptions, two_factor, users, verify};
+use keystead::wire::limits::Limits;
 use keystead::wire::{Answer, Ctx, FAMILIES};
 
 #[path = "support/totp.rs"]
@@ -70,6 +71,7 @@ impl Server {
             vault: Arc::default(),
             server_key: Default::default(),
             fetcher: Fetcher::new(Targets::default(), Duration::from_secs(1)),
+            limits: Limits::new(1 << 20, 1 << 20),
             mail: true,
             serves_1_0: true,
             lists: Lists::default(),

@@ -23,6 +23,7 @@ use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
 use crate::wire::keyauth::server_key::Held;
+use crate::wire::limits::Limits;
 
 /// The options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -72,6 +73,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         vault: Arc::new(vault),
         server_key: Held::default(),
         fetcher: Fetcher::new(Targets::new(config.allow_target.clone()), config.fetch_timeout),
+        limits: Limits::new(config.relay_limit, config.file_limit),
         mail: mailer.is_some(),
         serves_1_0: config.api_1_0,
         ascii_only: config.ascii_only,

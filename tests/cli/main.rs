@@ -5,6 +5,7 @@ mod general;
 mod keys;
 mod license;
 mod log;
+mod outside;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,6 +5,7 @@
 mod support;
 
 mod clients;
+mod file;
 mod init;
 mod license;
 mod limits;
@@ -15,6 +16,7 @@ mod messages;
 mod own_user;
 mod program;
 mod register;
+mod relay;
 mod session;
 mod signature;
 mod transport;

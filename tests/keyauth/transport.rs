@@ -286,3 +286,13 @@ fn an_app_that_was_just_made_is_there_at_once() {
     );
     assert_init(&server.get("/api/1.2/?type=init&name=fresh&ownerid=AbCdEfGh12"));
 }
+
+#[test]
+fn version_1_0_is_off_unless_it_is_switched_on() {
+    let body = "type=696e6974&name=64656d6f&ownerid=41624364456647683132";
+    for (flags, off) in [(&[][..], true), (&["--api-1-0", "true"][..], false)] {
+        let server = Fixture::new().serve(flags);
+        let reply = post(&server, "/api/1.0/", "application/x-www-form-urlencoded", body);
+        assert_eq!(reply.text().contains("VERSION_OFF"), off, "{flags:?}: {}", reply.text());
+    }
+}

@@ -8,7 +8,7 @@ use keystead::clock::Clock;
 use keystead::domain::app::{self, Credentials};
 use keystead::domain::secret::Hasher;
 use keystead::domain::vault::{Purpose, Vault};
-use keystead::domain::{owner, plan, variable};
+use keystead::domain::{owner, plan, relay, variable};
 use keystead::model::app::App;
 use keystead::model::ban::{BanTarget, parse_network};
 use keystead::model::ids::{LicenseId, SubscriptionId, UserId};
@@ -16,9 +16,11 @@ use keystead::model::license::License;
 use keystead::model::session::Session;
 use keystead::model::time::{Span, Time};
 use keystead::model::user::{Credential, Device, Subscription, User};
+use keystead::store::files::{NewFile, Source};
+use keystead::store::relays::Relay;
 use keystead::store::variables::Variable;
 use keystead::store::{
-    self, Options, Store, Tx, apps, bans, devices, licenses, server_keys, sessions, subscriptions, users,
+    self, Options, Store, Tx, apps, bans, devices, files, licenses, relays, server_keys, sessions, subscriptions, users,
 };
 
 use super::Server;
@@ -239,6 +241,29 @@ impl Fixture {
         let app = self.app.id;
         let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated };
         self.write(move |tx| variable::set(tx, app, &variable).unwrap());
+    }
+
+    /// Adds a relay, wherever it leads.
+    pub fn relay(&self, id: &str, url: &str, authenticated: bool) {
+        let user_agent = relay::USER_AGENT.to_owned();
+        let (app, new) = (self.app.id, Relay { id: id.to_owned(), url: url.to_owned(), user_agent, authenticated });
+        self.write(move |tx| assert!(relays::insert(tx, app, &new).unwrap()));
+    }
+
+    /// Adds a file that is kept in the database.
+    pub fn kept_file(&self, id: &str, content: &[u8], authenticated: bool) {
+        self.new_file(id, Source::Bytes(content.to_vec().into()), authenticated);
+    }
+
+    /// Adds a file that is kept at a URL, wherever that leads.
+    pub fn file_at(&self, id: &str, url: &str, authenticated: bool) {
+        self.new_file(id, Source::Url(url.to_owned()), authenticated);
+    }
+
+    fn new_file(&self, id: &str, source: Source, authenticated: bool) {
+        let app = self.app.id;
+        let new = NewFile { id: id.to_owned(), name: "data.bin".to_owned(), authenticated, source };
+        self.write(move |tx| assert!(files::insert(tx, app, &new, now()).unwrap()));
     }
 
     /// Bans a device.
