@@ -2,11 +2,11 @@
 """A client of the 1.3 API that believes nothing unsigned. Standard library only; uses the package `cryptography` if it
 is there, else ed25519.py beside this file.
 
-    examples/client_1_3.py URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL
+    examples/client_1_3.py URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL FILEID
 
 runs a customer's visit with two unused licenses and ends with 1 if an answer is not the expected one. PUBLIC_KEY is what
-`keystead config public-key` prints; the last two name a variable and a chat that the operator has made. To use it in a
-program, take the class `Client`.
+`keystead config public-key` prints; the last three name a variable, a chat and a file that the operator has made. To use
+it in a program, take the class `Client`.
 
     examples/client_1_3.py --self-test
 
@@ -123,6 +123,10 @@ class Client:
         """What was last said in a chat, oldest first."""
         return self._call("chatget", channel=channel)["messages"]
 
+    def file(self, fileid):
+        """The bytes of a file that the operator keeps on the server."""
+        return bytes.fromhex(self._call("file", fileid=fileid)["contents"])
+
     def logout(self):
         """Ends the session."""
         self._call("logout")
@@ -233,7 +237,7 @@ def self_test():
         print(f"{what}: {expect(Tampered, believer.believed, *answer, moment)}")
 
 
-def visit(url, name, ownerid, public_key, key1, key2, variable, channel):
+def visit(url, name, ownerid, public_key, key1, key2, variable, channel, fileid):
     """A customer's visit."""
     user = f"python-{secrets.token_hex(4)}"
     client = Client(url, name, ownerid, public_key)
@@ -260,6 +264,8 @@ def visit(url, name, ownerid, public_key, key1, key2, variable, channel):
     said = client.chat_get(channel)[-1]
     assert (said["author"], said["message"]) == (user, "hello"), said
     print(f"chat: {said['author']} said {said['message']}")
+    print(f"file: {len(client.file(fileid))} bytes")
+    expect_refusal("FILE_NOT_FOUND", client.file, "no-such-file")
 
     client.init()
     print(f"license: {client.license(key2)['username']} is logged in")
@@ -274,10 +280,10 @@ def main():
     """See above."""
     if sys.argv[1:] == ["--self-test"]:
         self_test()
-    elif len(sys.argv) == 9:
+    elif len(sys.argv) == 10:
         visit(*sys.argv[1:])
     else:
-        sys.exit(f"usage: {sys.argv[0]} URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL, or --self-test")
+        sys.exit(f"usage: {sys.argv[0]} URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL FILEID, or --self-test")
 
 
 if __name__ == "__main__":

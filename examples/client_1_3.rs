@@ -2,12 +2,13 @@
 //! bytes. Shows the protocol; a real program speaks TLS through an HTTP library, and does the rest as it is done here.
 //!
 //! ```sh
-//! cargo run --example client_1_3 -- URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL
+//! cargo run --example client_1_3 -- URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL FILEID
 //! cargo run --example client_1_3 -- --self-test
 //! ```
 //!
 //! The first runs a customer's visit with two unused licenses and fails if an answer is not the expected one; PUBLIC_KEY
-//! is what `keystead config public-key` prints, and the last two name a variable and a chat that the operator has made. The second asks nobody: it signs answers with a key of its own and shows which are not believed.
+//! is what `keystead config public-key` prints, and the last three name a variable, a chat and a file that the operator
+//! has made. The second asks nobody: it signs answers with a key of its own and shows which are not believed.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -222,11 +223,11 @@ fn self_test() -> Result<()> {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let [url, name, ownerid, key, license1, license2, variable, channel] = arguments[..] else {
+    let [url, name, ownerid, key, license1, license2, variable, channel, fileid] = arguments[..] else {
         if arguments == ["--self-test"] {
             return self_test();
         }
-        let usage = "URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL";
+        let usage = "URL NAME OWNERID PUBLIC_KEY KEY1 KEY2 VARIABLE CHANNEL FILEID";
         return Err(format!("usage: client_1_3 {usage}, or client_1_3 --self-test").into());
     };
     let server = public_key(key)?;
@@ -255,6 +256,8 @@ fn main() -> Result<()> {
     let last = said["messages"].as_array().and_then(|all| all.last()).ok_or("an empty chat")?;
     assert_eq!((&last["author"], &last["message"]), (&Value::from(user.as_str()), &Value::from("hello")));
     println!("chat: {} said {}", last["author"], last["message"]);
+    let file = client.call("file", &[("fileid", fileid)])?;
+    println!("file: {} bytes", hex::decode(file["contents"].as_str().ok_or("no contents")?)?.len());
 
     let client = Client::init(url, name, ownerid, server, "1.0")?;
     println!("license: {} is logged in", client.call("license", &[("key", license2)])?["info"]["username"]);

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::program::{Program, WAYS, Way, assert_info};
+use crate::support::web::{Web, answer};
 use crate::support::{Fixture, OWNERID, Server, now, post_bytes, totp};
 
 fn server() -> Server {
@@ -208,11 +209,14 @@ fn the_login_that_binds_a_hwid_says_so_in_1_2() {
 #[test]
 fn the_rest_of_a_visit_in_every_way() {
     for way in WAYS {
+        let upstream = Web::start(|_| answer(200, &[], b"yes"));
         let db = Fixture::new();
         db.license("KEY-1");
         db.license("KEY-2");
+        db.relay("hook", &upstream.url("/hook"), true);
+        db.kept_file("123456", b"content", true);
         db.sql("INSERT INTO chat_channels (app_id, name) SELECT id, 'general' FROM apps WHERE name = 'demo'");
-        let server = db.serve(&[]);
+        let server = db.serve(&["--allow-target", "127.0.0.0/8"]);
         let program = Program::opened(&server, way);
 
         assert_eq!(program.ask("fetchOnline", &[])["message"], "No online users found!", "{way:?}");
@@ -221,6 +225,8 @@ fn the_rest_of_a_visit_in_every_way() {
             ("getvar", &[("var", "theme")]),
             ("chatget", &[("channel", "general")]),
             ("chatsend", &[("channel", "general"), ("message", "hello")]),
+            ("webhook", &[("webid", "hook")]),
+            ("file", &[("fileid", "123456")]),
             ("ban", &[]),
             ("changeUsername", &[("newUsername", "lea")]),
             ("2faenable", &[]),
@@ -252,6 +258,12 @@ fn the_rest_of_a_visit_in_every_way() {
             assert_eq!(stats[field], value, "{field} as a text");
         }
         assert!(stats["customerPanelLink"].is_string());
+        let relayed = program.ask("webhook", &[("webid", "hook"), ("params", "?a=b"), ("body", ""), ("conttype", "")]);
+        assert_eq!(relayed["response"], "yes");
+        assert_eq!(relayed["message"], "Webhook request successful", "what Python and Go hand on");
+        assert_eq!(program.ask("webhook", &[("webid", "none")])["success"], false);
+        assert_eq!(program.ask("file", &[("fileid", "123456")])["contents"], hex::encode("content"));
+        assert_eq!(program.ask("file", &[("fileid", "000000")])["message"], "File not Found");
         assert_eq!(program.ask("log", &[("message", "started"), ("pcuser", "laptop")])["success"], true);
         program.ask("log", &[]);
         program.ask("forgot", &[("username", "mia"), ("email", "mia@example.com")]);

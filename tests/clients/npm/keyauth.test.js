@@ -5,6 +5,8 @@
 // It finds out a machine's id on Windows only, so that each test says one.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 
 import axios from 'axios';
@@ -124,6 +126,35 @@ shopTest('ban', async (shop, client) => {
   assert.equal(await one.ban(), true);
   assert.equal(await one.check(), 'Session is not validated.');
   assert.equal(await (await opened(client())).license(key, MACHINE), 'The user is banned');
+});
+
+shopTest('file', async (shop, client) => {
+  shop.operator('file', 'add', shop.file('notes.txt', 'Grüße'), '--id', '123456');
+  const one = await opened(client());
+  assert.equal(await one.file(123456), 'Session is not validated.');
+  await one.license(shop.key(), MACHINE);
+  assert.equal(await one.file(123456), 'Grüße');
+  assert.equal(await one.file(654321), 'File not Found');
+});
+
+shopTest('webhook', async (shop, client) => {
+  const asked = [];
+  const upstream = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.end('yes');
+  }).listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  try {
+    const url = `http://127.0.0.1:${upstream.address().port}/hook`;
+    shop.operator('relay', 'add', 'hook', url, '--allow-target', '127.0.0.0/8');
+    const one = await opened(client());
+    assert.equal(await one.webhook('hook', '?a=b'), 'Session is not validated.');
+    await one.license(shop.key(), MACHINE);
+    assert.equal((await one.webhook('hook', '?a=b%20c')).response, 'yes');
+    assert.deepEqual(asked, ['GET /hook?a=b%20c']);
+  } finally {
+    upstream.close();
+  }
 });
 
 shopTest('log', async (shop, client) => {

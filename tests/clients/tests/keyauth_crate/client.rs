@@ -25,6 +25,8 @@ pub(crate) trait Client: Sized {
     fn chat_get(&mut self, channel: &str) -> Result<Value, String>;
     fn chat_send(&mut self, channel: &str, message: &str) -> Result<(), String>;
     fn fetch_online(&mut self) -> Result<Value, String>;
+    fn file(&mut self, id: &str) -> Result<Vec<u8>, String>;
+    fn webhook(&mut self, id: &str, params: &str) -> Result<String, String>;
     fn log(&mut self, message: &str, computer: Option<&str>);
     fn ban(&mut self);
     fn change_username(&mut self, new: &str) -> Result<String, String>;
@@ -120,6 +122,14 @@ macro_rules! client {
 
             fn fetch_online(&mut self) -> Result<Value, String> {
                 self.fetch_online()
+            }
+
+            fn file(&mut self, id: &str) -> Result<Vec<u8>, String> {
+                self.file(id.into())
+            }
+
+            fn webhook(&mut self, id: &str, params: &str) -> Result<String, String> {
+                self.webhook(id.into(), params.into())
             }
 
             fn log(&mut self, message: &str, computer: Option<&str>) {

@@ -1,8 +1,8 @@
-//! What a program does once somebody is in: own variables, the chat, the log, the list of who is online, a
+//! What a program does once somebody is in: own variables, the chat, files, relays, the log, the list of who is online, a
 //! new name, and the ban of its own user.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ cases! {
     chat
     chat_delay_and_mute
     who_is_online
+    files
+    relays
     log
     ban_of_the_own_user
     change_username
@@ -147,6 +149,65 @@ fn who_is_online<C: Client>() {
     let mut want = [masked.as_str(), "mia"];
     want.sort_unstable();
     assert_eq!(names, want);
+}
+
+// ---- file
+
+fn files<C: Client>() {
+    let content: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let shop = Shop::open();
+    let path = shop.file("tool.bin", &content);
+    shop.operator(&["file", "add", &path, "--id", "123456"]);
+    shop.operator(&["file", "add", &path, "--id", "654321", "--public"]);
+    let server = shop.serve();
+    let mut client = C::opened(&shop, &server);
+    assert_eq!(refused(client.file("000000")), "File not Found");
+    assert_eq!(refused(client.file("123456")), NOT_LOGGED_IN);
+    assert!(client.file("654321").expect("a public file") == content);
+    client.register("mia", "s3cret", &shop.key(), Some("machine-1")).expect("register");
+    assert!(client.file("123456").expect("a file") == content);
+}
+
+// ---- webhook
+
+fn relays<C: Client>() {
+    let (address, asked) = upstream();
+    let shop = Shop::open();
+    shop.operator(&["relay", "add", "hook", &format!("http://{address}/hook"), "--allow-target", "127.0.0.0/8"]);
+    let server = shop.serve();
+    let mut client = C::opened(&shop, &server);
+    assert_eq!(refused(client.webhook("none", "/a")), "Webhook Not Found.");
+    assert_eq!(refused(client.webhook("hook", "/a")), NOT_LOGGED_IN);
+    client.register("mia", "s3cret", &shop.key(), Some("machine-1")).expect("register");
+    // The crate hands its caller the message, not what the target said.
+    assert_eq!(client.webhook("hook", "/a?b=c").as_deref(), Ok("Webhook request successful"));
+    assert_eq!(asked.recv_timeout(Duration::from_secs(30)).as_deref(), Ok("GET /hook/a?b=c HTTP/1.1"));
+    assert!(asked.try_recv().is_err(), "the refused ones were not sent");
+}
+
+/// A web server that says yes to everybody; its address and the first line of each request it gets.
+fn upstream() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (tell, asked) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let line = socket.and_then(|mut socket| {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    socket.read_exact(&mut byte)?;
+                    request.push(byte[0]);
+                }
+                socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nyes")?;
+                Ok(String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned())
+            });
+            if line.is_ok_and(|line| tell.send(line).is_err()) {
+                return;
+            }
+        }
+    });
+    (address, asked)
 }
 
 // ---- log
