@@ -14,6 +14,7 @@ mod login;
 mod login_email;
 mod messages;
 mod own_user;
+mod program;
 mod register;
 mod relay;
 mod session;
