@@ -292,3 +292,70 @@ fn encryption() -> Result<ClientConfig, rustls::Error> {
         .with_root_certificates(roots)
         .with_no_client_auth())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Takes the next request and begins an answer of so many bytes.
+    fn begin(listener: &TcpListener, length: usize, first: usize) -> TcpStream {
+        let (mut socket, _) = listener.accept().expect("a client");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            socket.read_exact(&mut byte).expect("a request");
+            head.push(byte[0]);
+        }
+        write!(socket, "HTTP/1.1 200 x\r\ncontent-length: {length}\r\n\r\n").expect("sends");
+        socket.write_all(&vec![b'x'; first]).expect("sends");
+        socket
+    }
+
+    #[test]
+    fn unfinished_answers_share_what_memory_there_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let (go_on, waiting) = mpsc::channel();
+        let upstream = std::thread::spawn(move || {
+            let mut first = begin(&listener, 1400, 1000);
+            let second = begin(&listener, 1000, 1000);
+            waiting.recv().expect("the test goes on");
+            first.write_all(&[b'x'; 400]).expect("sends");
+            drop(second);
+        });
+        let fetcher = Fetcher(Arc::new(Inner {
+            targets: Targets::new(vec!["127.0.0.0/8".parse().expect("a network")]),
+            timeout: LONG,
+            places: Semaphore::new(AT_ONCE),
+            memory: Semaphore::new(1500),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            client: OnceCell::new(),
+        }));
+        let ask = || Ask {
+            url: url.clone(),
+            method: Method::Get,
+            body: Vec::new(),
+            content_type: None,
+            user_agent: "test".to_owned(),
+            limit: 10_000,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let first = tokio::spawn(fetcher.fetch(ask()));
+            while fetcher.0.memory.available_permits() > 500 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(fetcher.fetch(ask()).await.expect_err("no room is left"), FetchError::Busy);
+            go_on.send(()).expect("the other side waits");
+            assert_eq!(first.await.expect("ends").expect("an answer").body.len(), 1400);
+            assert_eq!(fetcher.0.memory.available_permits(), 1500, "all of it is given back");
+        });
+        upstream.join().expect("ends");
+    }
+}
