@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use file::Vector;
 use keystead::domain::secret::email_sha1;
-use keystead::model::time::Span;
+use keystead::model::time::{Span, Time};
 use keystead::model::user::Credential;
 use keystead::wire::keyauth::calls::{COMMON, TABLE};
 use keystead::wire::keyauth::versions;
@@ -270,6 +270,16 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
             }
         }
         "variable" => db.variable(words[0], &words[2..].join(" "), words[1] == "authenticated"),
+        "user-variable" => db.user_variable(words[0], words[1], words[2], words.contains(&"read-only")),
+        "user-variables" => db.fill_user_variables(words[0], words[1].parse().unwrap()),
+        "channel" => db.channel(words[0], seconds("delay").unwrap_or(0)),
+        "message" => db.message(words[0], words[1], &words[2..].join(" "), Time(1_893_369_600)),
+        "mute" => db.mute(words[0], Time(words[1].parse().unwrap())),
+        "token" => db.token(words[0], |token| {
+            token.file_hash = option("hash").map(str::to_owned);
+            (token.banned, token.ban_reason) = (option("banned").is_some(), spaced("banned"));
+        }),
+        "login-token" => db.login_token(words[0], words[1], now() + 300),
         "ban" if words[0] == "hwid" => db.ban_hwid(words[1]),
         "ban" => db.ban_network(words[1]),
         "flag" => {

@@ -1,11 +1,13 @@
 //! The command line, black box: every command right and wrong, exit codes, JSON shapes, what is never printed.
 
 mod app;
+mod chat;
 mod general;
 mod license;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
+mod token;
 mod user;
 
 use keystead::clock::Clock;

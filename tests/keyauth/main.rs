@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chat;
 mod clients;
 mod init;
 mod license;
@@ -11,9 +12,12 @@ mod limits;
 mod log;
 mod login;
 mod messages;
+mod online;
 mod register;
 mod session;
 mod signature;
+mod token;
 mod transport;
 mod upgrade;
 mod values;
+mod variables;
