@@ -169,6 +169,8 @@ settings! {
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";
     allow_target: Vec<IpNet> = "", "allow-target", "CIDR", networks, "private networks that relays, files and webhooks may be fetched from; public addresses always are";
     fetch_timeout: Duration = "6s", "fetch-timeout", "TIME", |t| span(t, SECOND / 20, SECOND * 9), "how long a relay or a file may take; clients give up after 10 s";
+    relay_limit: usize = "1MiB", "relay-limit", "SIZE", |t| size(t, 1024, 64 * MIB), "the longest answer of a relay";
+    file_limit: usize = "32MiB", "file-limit", "SIZE", |t| size(t, 1024, 256 * MIB), "the largest file for clients; up to twelve times as much memory may be taken by files on their way";
     smtp_host: Option<String> = "", "smtp-host", "HOST", host, "the mail server; empty: no mail is sent";
     smtp_port: u16 = "0", "smtp-port", "PORT", port, "the mail server's port; 0: 587, with smtp-tls tls 465, without encryption 25";
     smtp_tls: MailTls = "starttls", "smtp-tls", "MODE", mail_tls, "starttls, tls, none (unencrypted, to this machine only) or insecure (unencrypted, to anywhere)";

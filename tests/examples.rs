@@ -31,6 +31,11 @@ fn the_rust_client_runs() {
 }
 
 #[test]
+fn the_rust_client_of_1_3_runs() {
+    run("rust_1_3");
+}
+
+#[test]
 fn the_curl_script_runs() {
     if is_there("curl") {
         run("curl");
@@ -42,4 +47,85 @@ fn the_python_client_runs() {
     if is_there("python3") {
         run("python");
     }
+}
+
+#[test]
+fn the_python_client_of_1_3_runs() {
+    if is_there("python3") {
+        run("python_1_3");
+    }
+}
+
+#[test]
+fn what_keyauth_told_is_turned_into_a_document() {
+    if !is_there("jq") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        (
+            "keys",
+            r#"{"success":true,"keys":[
+            {"key":"KEY-NEW","note":"","expires":"2592000","status":"Not Used","level":"1","gendate":"1735689601","usedon":null,"usedby":null,"banned":null},
+            {"key":"KEY-TOM","note":"vip","expires":"315569260","status":"Used","level":"1","gendate":"1735689602","usedon":"1738368000","usedby":"Tom","banned":null},
+            {"key":"KEY-BAD","note":null,"expires":"86400","status":"Banned","level":"1","gendate":"1735689603","usedon":"1738368001","usedby":"ghost","banned":"resold"},
+            {"key":"KEY-ONLY","note":null,"expires":"86400","status":"Used","level":"1","gendate":"1735689604","usedon":"1738368001","usedby":"KEY-ONLY","banned":null}]}"#,
+        ),
+        // The hash is that of docs/app-json.md: "swordfish".
+        (
+            "users",
+            r#"{"success":true,"users":[
+            {"username":"tom","email":"7deb40064d66ba3e57d4e7a8c24ec8b3bb797af8","password":"$2b$10$j7CSt7D7H2I3pY16G3TisudfUIQVujTkDU86L9FHeM4f0FOJ194f.","hwid":"PC-1","createdate":"1738368003","lastlogin":"1738368004","banned":null,"ip":"192.0.2.1"},
+            {"username":"KEY-ONLY","email":null,"password":null,"hwid":null,"createdate":"1738368003","lastlogin":null,"banned":null,"ip":null},
+            {"username":"zoe","email":null,"password":null,"hwid":"","createdate":"1738368003","lastlogin":"1738368009","banned":"chargeback","ip":null}]}"#,
+        ),
+        ("subs", r#"{"success":true,"subs":[{"name":"default","level":"1"}]}"#),
+        ("vars", r#"{"success":true,"vars":[{"varid":"motd","msg":"hi","authed":"0"},{"varid":"x","msg":"1"}]}"#),
+        ("blacks", r#"{"success":false,"message":"No blacklists found"}"#),
+        (
+            "held",
+            r#"{"success":true,"username":"tom","subscriptions":[{"subscription":"default","expiry":"2053937260","timeleft":5}]}
+            {"success":true,"username":"KEY-ONLY","subscriptions":[]}"#,
+        ),
+    ];
+    let mut jq = Command::new("jq");
+    jq.args(["-n", "-f"]).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keyauth-to-app.jq"));
+    jq.args(["--arg", "name", "demo", "--arg", "ownerid", "AbCdEfGh12", "--arg", "secret", &"0f".repeat(32)]);
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("writes");
+        jq.args(["--slurpfile", name]).arg(path);
+    }
+    let made = jq.output().expect("jq runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::write(folder.path().join("app.json"), made.stdout).expect("writes");
+    let keystead = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+        let output = command.current_dir(folder.path()).args(arguments).output().expect("runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    keystead(&["import", "app.json"]);
+    let exported: serde_json::Value = serde_json::from_str(&keystead(&["export", "--app", "demo"])).expect("JSON");
+    let named = |list: &str, by: &str, name: &str| {
+        let found = exported[list].as_array().into_iter().flatten().find(|entry| entry[by] == name);
+        found.unwrap_or_else(|| panic!("{list} has {name}: {exported}")).clone()
+    };
+    let tom = named("users", "name", "tom");
+    assert_eq!((&tom["devices"][0]["hwid"], &tom["ip"]), (&"PC-1".into(), &"192.0.2.1".into()));
+    assert_eq!(tom["subscriptions"][0]["expires_at"], 2_053_937_260);
+    assert!(tom["password_hash"].as_str().is_some_and(|hash| hash.starts_with("$2b$")), "{tom}");
+    assert_eq!(named("users", "name", "KEY-ONLY")["login"], "license");
+    let zoe = named("users", "name", "zoe");
+    assert_eq!((&zoe["login"], &zoe["ban_reason"]), (&"locked".into(), &"chargeback".into()));
+    let license = named("licenses", "key", "KEY-TOM");
+    assert_eq!((&license["used_by"], &license["duration"]), (&"tom".into(), &"lifetime".into()));
+    let banned = named("licenses", "key", "KEY-BAD");
+    assert_eq!(
+        (&banned["banned"], &banned["ban_reason"], &banned["used_by"]),
+        (&true.into(), &"resold".into(), &().into())
+    );
+    assert_eq!(named("licenses", "key", "KEY-NEW")["used_at"], serde_json::Value::Null);
+    assert_eq!(named("variables", "name", "motd")["authenticated"], false);
+    assert_eq!(named("variables", "name", "x")["authenticated"], true);
 }

@@ -19,8 +19,12 @@ use keystead::model::app::App;
 use keystead::model::exchange::{Method, Request};
 use keystead::model::time::{Span, Time};
 use keystead::outside::fetch::Fetcher;
-use keystead::store::{self, Options, Store, subscriptions, users, verify};
+use keystead::store::{self, Options, Store, bans, subscriptions, two_factor, users, verify};
+use keystead::wire::limits::Limits;
 use keystead::wire::{Answer, Ctx, FAMILIES};
+
+#[path = "support/totp.rs"]
+mod totp;
 
 const NOW: Time = Time(1_900_000_000);
 const MASK: &str = "FAULT-";
@@ -67,6 +71,7 @@ impl Server {
             vault: Arc::default(),
             server_key: Default::default(),
             fetcher: Fetcher::new(Targets::default(), Duration::from_secs(1)),
+            limits: Limits::new(1 << 20, 1 << 20),
             mail: true,
             serves_1_0: true,
             lists: Lists::default(),
@@ -118,16 +123,29 @@ fn story(server: &Server) -> Vec<&'static str> {
         assert_eq!(second["success"], true, "{name}, second try: {second}");
         second
     };
-    let opened = step("init", "type=init&ver=1.0&enckey=k".into());
-    let session = opened["sessionid"].as_str().unwrap().to_owned();
+    const INIT: &str = "type=init&ver=1.0&enckey=k";
+    const LICENSE: &str = "type=license&key=FAULT-3&hwid=two";
+    let id = |opened: serde_json::Value| opened["sessionid"].as_str().unwrap().to_owned();
+    let session = id(step("init", INIT.into()));
     let with = |form: &str| format!("sessionid={session}&{form}");
     step("register", with("type=register&username=mia&pass=secret&key=FAULT-1&hwid=one&email=mia@example.test"));
     step("login", with("type=login&username=mia&pass=secret&hwid=one"));
     step("upgrade", with("type=upgrade&username=mia&key=FAULT-2"));
     step("license, first", with("type=license&key=FAULT-3&hwid=two"));
     step("license, again", with("type=license&key=FAULT-3&hwid=two"));
+    let begun = step("2faenable", with("type=2faenable"));
+    let code = totp::code_at(begun["2fa"]["secret_code"].as_str().unwrap(), NOW.0 / 30);
+    step("2faenable, code", with(&format!("type=2faenable&code={code}")));
+    step("license, code", with(&format!("{LICENSE}&code={code}")));
+    step("2fadisable", with(&format!("type=2fadisable&code={code}")));
     step("check", with("type=check"));
     step("logout", with("type=logout"));
+    let session = id(step("init", INIT.into()));
+    step("license, again", format!("sessionid={session}&{LICENSE}"));
+    step("changeUsername", format!("sessionid={session}&type=changeUsername&newUsername=fault-3"));
+    let session = id(step("init", INIT.into()));
+    step("license, again", format!("sessionid={session}&{LICENSE}"));
+    step("ban", format!("sessionid={session}&type=ban&hwid=two"));
     again
 }
 
@@ -140,6 +158,10 @@ fn assert_told(server: &Server) {
         .read(move |tx| -> Result<_, store::Error> {
             assert_eq!(verify::problems(tx)?, Vec::<String>::new());
             let mut held = BTreeMap::new();
+            let banned = users::by_name(tx, app.id, "fault-3")?.unwrap();
+            assert_eq!((banned.name.as_str(), banned.banned), ("fault-3", true));
+            assert_eq!(bans::all(tx, app.id)?.len(), 2);
+            assert_eq!(two_factor::of_user(tx, banned.id)?.unwrap().secret, None);
             for name in ["mia", "FAULT-3"] {
                 let user = users::by_name(tx, app.id, name)?.unwrap();
                 held.insert(name, subscriptions::of_user(tx, user.id)?);
@@ -187,7 +209,9 @@ fn whichever_engine_call_fails_nothing_is_half_done() {
         }
     }
     assert!(n > 60, "only {n} engine calls were seen to fail");
-    for name in ["init", "register", "login", "upgrade", "license, first", "license, again", "logout"] {
-        assert!(failed_steps.contains_key(name), "no fault ever fell into {name}: {failed_steps:?}");
+    let calls = ["init", "register", "login", "upgrade", "license, first", "license, again", "logout"];
+    let own = ["2faenable", "2faenable, code", "license, code", "2fadisable", "changeUsername", "ban"];
+    for name in calls.iter().chain(&own) {
+        assert!(failed_steps.contains_key(*name), "no fault ever fell into {name}: {failed_steps:?}");
     }
 }

@@ -225,6 +225,29 @@ fn any_content_type() -> impl Strategy<Value = Option<String>> {
 }
 
 proptest! {
+    /// For formats that wrap values: nothing is lost, added or reordered by unwrapping them.
+    #[test]
+    fn map_changes_values_and_nothing_else(
+        in_query in vec(("[a-d]?", any::<String>()), 0..8),
+        in_body in vec(("[a-d]?", any::<String>()), 0..8),
+    ) {
+        let written = |pairs: &[(String, String)]| serde_urlencoded::to_string(pairs).unwrap();
+        let form = post(&written(&in_query), URLENCODED, written(&in_body));
+        let mut seen = Vec::new();
+        let changed = form.map(|name, value| {
+            seen.push((name.to_owned(), value.to_owned()));
+            format!("<{value}>").into()
+        });
+        prop_assert_eq!(seen, [in_query, in_body].concat());
+        let same = form.map(|_, value| value.into());
+        for name in ["", "a", "b", "c", "d", "e"] {
+            let wrapped = form.raw(name).map(|value| format!("<{value}>"));
+            prop_assert_eq!(changed.raw(name), wrapped.as_deref());
+            prop_assert_eq!(same.text(name), form.text(name));
+        }
+        prop_assert_eq!(same.fault(), form.fault());
+    }
+
     #[test]
     fn no_input_panics(
         method in any_method(),

@@ -5,10 +5,14 @@
 
 #[path = "support/torture.rs"]
 mod torture;
+#[path = "support/totp.rs"]
+mod totp;
 
+use keystead::domain::vault::{Purpose, Vault};
 use keystead::model::license::LicenseState;
 use keystead::model::user::Credential;
-use torture::{Answer, DAY, PLANS, Server, Shop, V1_1, V1_2, all_at_once};
+use torture::{Answer, Call, Client, DAY, PLANS, Server, Shop, V1_1, V1_2, all_at_once, init};
+use totp_rs::Secret;
 
 /// How many ask at the same moment, and how often each race is run; one for which 64 passwords are hashed, less often.
 const CLIENTS: usize = 64;
@@ -152,6 +156,72 @@ fn one_key_upgrades_once() {
         assert_eq!(shop.license(&key).used_by, Some(mia.user.id));
         let [held] = mia.subscriptions.as_slice() else { panic!("one subscription: {:?}", mia.subscriptions) };
         assert_eq!(held.expires_at.unwrap() - held.granted_at, (round as i64 + 1) * DAY, "prolonged once for each key");
+    }
+    close(&shop, server);
+}
+
+/// Sessions on which the users of these keys are logged in, each by its license.
+fn logged_in(shop: &Shop, server: &Server, keys: &[String]) -> Vec<String> {
+    let mut client = Client::connect(server);
+    let enter = |key: &String| {
+        let session = init(shop, &mut client);
+        client.call(&Call::new(shop, &[("type", "license"), ("sessionid", &session), ("key", key)])).assert_success();
+        session
+    };
+    keys.iter().map(enter).collect()
+}
+
+#[test]
+fn one_new_name_is_taken_once() {
+    let (shop, server) = shop();
+    for round in 0..ROUNDS {
+        let keys = names(&format!("RENAME-{round}-"), CLIENTS);
+        shop.add_keys(&keys);
+        let sessions = logged_in(&shop, &server, &keys);
+        let spellings = [format!("ann{round}"), format!("ANN{round}")];
+        let calls: Vec<_> = sessions
+            .iter()
+            .enumerate()
+            .map(|(i, id)| vec![("type", "changeUsername"), ("sessionid", id), ("newUsername", &spellings[i % 2])])
+            .collect();
+        let answers = all_at_once(&shop, &server, &calls, BOTH);
+        let winner = only_winner(&answers, ("Username already used!", "USERNAME_TAKEN"));
+        let ann = shop.user(&spellings[0]).unwrap();
+        assert_eq!(ann.user.name, spellings[winner % 2], "as the winner wrote it");
+        assert_eq!(shop.license(&keys[winner]).used_by, Some(ann.user.id));
+        for (i, key) in keys.iter().enumerate() {
+            assert_eq!(shop.user(key).is_some(), i != winner, "{key}: the others kept theirs");
+        }
+    }
+    close(&shop, server);
+}
+
+#[test]
+fn one_second_factor_is_switched_on_once() {
+    let (shop, server) = shop();
+    for round in 0..ROUNDS {
+        let key = format!("2FA-{round}");
+        shop.add_keys(std::slice::from_ref(&key));
+        let sessions = logged_in(&shop, &server, &vec![key.clone(); CLIENTS]);
+        let begin: Vec<_> = sessions.iter().map(|id| vec![("type", "2faenable"), ("sessionid", id.as_str())]).collect();
+        let begun = all_at_once(&shop, &server, &begin, &[V1_2]);
+        let waiting = shop.read({
+            let key = key.clone();
+            move |tx, app| {
+                let user = keystead::store::users::by_name(tx, app.id, &key).unwrap().unwrap();
+                let stored = keystead::store::two_factor::of_user(tx, user.id).unwrap().unwrap();
+                let secret = Vault::default().open(Purpose::TwoFactor, &stored.pending.unwrap()).unwrap();
+                Secret::from(secret).to_base32()
+            }
+        });
+        let secrets: Vec<_> = begun.iter().map(|answer| answer.json["2fa"]["secret_code"].as_str().unwrap()).collect();
+        assert_eq!(secrets.iter().filter(|secret| **secret == waiting).count(), 1, "one of them waits");
+
+        let code = totp::code(&waiting, 0);
+        let finish: Vec<Vec<(&str, &str)>> =
+            sessions.iter().map(|id| vec![("type", "2faenable"), ("sessionid", id), ("code", &code)]).collect();
+        let answers = all_at_once(&shop, &server, &finish, &[V1_2]);
+        only_winner(&answers, ("2fa is already enabled on this account", "2FA_ALREADY_ENABLED"));
     }
     close(&shop, server);
 }

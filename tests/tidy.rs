@@ -247,6 +247,42 @@ fn no_source_file_is_orphaned() {
 }
 
 #[test]
+fn what_the_compatibility_page_says_is_tested_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/compatibility.md")).unwrap();
+    let tests: String = ["tests", "src"].iter().flat_map(|folder| sources(folder)).map(|s| s.text).collect();
+    let mut broken = Vec::new();
+    let mut numbers = Vec::new();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 4);
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        if cells[0] == "#" {
+            continue;
+        }
+        numbers.push(cells[0].to_owned());
+        let mut vectors = None;
+        for name in cells[4].split('`').skip(1).step_by(2) {
+            // `1.2/login/hwid-banned`, and after it `address-banned` of the same folder.
+            let path = name.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            vectors = path.or(vectors.filter(|_| name.contains('-')));
+            let there = match &vectors {
+                Some(folder) => {
+                    let file = name.rsplit('/').next().unwrap_or_default();
+                    root.join("tests/vectors/keyauth").join(folder).join(format!("{file}.txt")).exists()
+                }
+                None => name == "just bench" || tests.contains(&format!("fn {name}(")),
+            };
+            if !there {
+                broken.push(format!("{}: {name}", cells[0]));
+            }
+        }
+    }
+    assert_none("docs/compatibility.md names tests that are not there", broken);
+    let all: Vec<String> = (1..=35).map(|n| n.to_string()).chain((1..=17).map(|n| format!("E{n}"))).collect();
+    assert_eq!(numbers, all, "one row for each fault");
+}
+
+#[test]
 fn files_stay_small() {
     let mut broken = Vec::new();
     for folder in ["src", "tests", "examples", "bench"] {

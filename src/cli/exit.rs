@@ -99,6 +99,8 @@ failures!(
     crate::domain::chat::ChatError,
     crate::domain::token::TokenError,
     crate::domain::user_variable::UserVariableError,
+    crate::domain::relay::RelayError,
+    crate::domain::file::FileError,
     crate::domain::ban::BanError,
     crate::domain::subscription::ExtendError,
     crate::domain::user::UserError,
@@ -137,6 +139,7 @@ impl From<Refusal> for Exit {
             Refusal::VariableNotFound => "there is no such variable; see `keystead var list`".to_owned(),
             Refusal::ChannelNotFound => "there is no such channel; see `keystead chat list`".to_owned(),
             Refusal::TokenNotFound => "there is no such token; see `keystead token list`".to_owned(),
+            Refusal::RelayNotFound => "there is no such relay; see `keystead relay list`".to_owned(),
             Refusal::SessionNotFound => "there is no such live session; see `keystead session list`".to_owned(),
             other => format!("refused: {}", other.code()),
         })

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::domain::document::export::{ExportError, export};
 
+use super::options::VaultOption;
 use super::{Db, Exit, Global};
 
 /// Options.
@@ -22,6 +23,8 @@ pub(super) struct Arguments {
     /// The app; OWNER/NAME if several owners have one of that name
     #[arg(long, env = "KEYSTEAD_APP", value_name = "NAME")]
     app: Option<String>,
+    #[command(flatten)]
+    key: VaultOption,
     /// Write to this file, which only you may read; it is there whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -32,6 +35,7 @@ impl From<ExportError> for Exit {
         match error {
             ExportError::Store(error) => error.into(),
             ExportError::Io(error) => error.into(),
+            ExportError::Sealed(error) => error.into(),
             other => Exit::failure(other.to_string()),
         }
     }
@@ -40,19 +44,20 @@ impl From<ExportError> for Exit {
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Exit> {
     let db = Db::existing(global)?;
     let app = db.app(arguments.app.as_deref())?;
+    let vault = db.vault(global, &arguments.key)?;
     let (ownerid, name) = (app.ownerid.to_string(), app.name.to_string());
     let Some(path) = &arguments.output else {
         if io::stdout().is_terminal() {
             eprintln!("keystead: this prints secrets on a terminal; -o FILE writes a file that only you may read");
         }
-        return db.read(move |tx| export(tx, &ownerid, &name, &mut BufWriter::new(io::stdout())));
+        return db.read(move |tx| export(tx, &vault, &ownerid, &name, &mut BufWriter::new(io::stdout())));
     };
 
     let part = beside(path);
     let file = create(&part).map_err(|e| cannot_write(path, &e))?;
     let done = db.read(move |tx| {
         let mut out = BufWriter::new(file);
-        export(tx, &ownerid, &name, &mut out)?;
+        export(tx, &vault, &ownerid, &name, &mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         Ok::<(), ExportError>(())
     });

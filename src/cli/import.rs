@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 
-use crate::domain::document::check::{Overrides, check};
+use crate::domain::document::check::{Overrides, Rules, check};
 use crate::domain::document::import::{ImportError, Progress, hash_passwords, may_import, run as write};
 use crate::domain::document::parse;
+use crate::domain::target::Targets;
 use crate::store::lock::{self, LockError};
 
+use super::options::{TargetOption, VaultOption};
 use super::{Code, Db, Exit, Global, now, print_json, print_line};
 
 /// Options.
@@ -34,6 +36,10 @@ pub(super) struct Arguments {
     /// Put it under this owner, made if there is none; not under the document's
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
+    #[command(flatten)]
+    key: VaultOption,
+    #[command(flatten)]
+    target: TargetOption,
     /// Call the app this, not what the document says
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -55,10 +61,14 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         .map_err(|problem| Exit::failure(format!("the document does not fit; nothing was written: {problem}")))?;
     drop(text);
     let overrides = Overrides { owner: arguments.owner, name: arguments.name };
-    let mut checked = check(document, &overrides, now()).map_err(|problems| Exit::failure(problems.to_string()))?;
+    let config = arguments.target.config(global)?;
+    let rules = Rules { targets: Targets::new(config.allow_target), file_limit: config.file_limit };
+    let mut checked =
+        check(document, &overrides, &rules, now()).map_err(|problems| Exit::failure(problems.to_string()))?;
 
     let replace = arguments.replace;
     let mut db = Db::open(global)?;
+    let vault = db.vault(global, &arguments.key)?;
     let alone = lock::hold_import(db.path()).map_err(|error| match error {
         LockError::Held(_) => Exit::new(Code::Locked, "another import into this database is running; wait for its end"),
         LockError::File { .. } => Exit::new(Code::Database, error.to_string()),
@@ -70,7 +80,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     let mut report = Report::new(lock::holder(db.path()).is_some());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     hash_passwords(&mut checked, threads, &mut |progress| report.tell(progress))?;
-    let done = write(db.writing(), &alone, checked, replace, now(), &mut |progress| report.tell(progress))?;
+    let done = write(db.writing(), &vault, &alone, checked, replace, now(), &mut |progress| report.tell(progress))?;
 
     if let Some(old) = &done.old_ownerid {
         let (owner, new) = (&done.app.owner, &done.app.ownerid);

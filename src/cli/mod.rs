@@ -27,6 +27,7 @@ mod config;
 mod db;
 mod exit;
 mod export;
+mod file;
 mod import;
 mod input;
 mod license;
@@ -39,6 +40,7 @@ mod plan;
 mod print;
 mod public_key;
 mod quickstart;
+mod relay;
 mod sdk;
 mod serve;
 mod session;
@@ -124,6 +126,10 @@ enum Command {
     Token(token::Arguments),
     /// List and delete what an app's clients logged
     Log(log::Arguments),
+    /// Add, list, show and delete an app's relays: addresses that its clients reach through the server
+    Relay(relay::Arguments),
+    /// Add, list, show, replace and delete an app's files: bytes handed to its clients
+    File(file::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
@@ -136,6 +142,12 @@ enum Command {
     Export(export::Arguments),
     /// Make an app of a JSON document: an export, or one written by hand
     Import(import::Arguments),
+}
+
+/// Whether this command line, the program's name first, would be understood. Runs nothing: it is there so that what the
+/// documentation shows can be held to what there is.
+pub fn understand(words: &[String]) -> Result<(), clap::Error> {
+    Cli::try_parse_from(words).map(drop)
 }
 
 /// Runs the command line of this process.
@@ -155,6 +167,8 @@ pub fn main() -> ExitCode {
         Command::Chat(arguments) => chat::run(&cli.global, arguments),
         Command::Token(arguments) => token::run(&cli.global, arguments),
         Command::Log(arguments) => log::run(&cli.global, arguments),
+        Command::Relay(arguments) => relay::run(&cli.global, arguments),
+        Command::File(arguments) => file::run(&cli.global, arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Sdk(arguments) => sdk::run(&cli.global, arguments),

@@ -3,8 +3,10 @@
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::Args;
 
-use crate::config::Flags;
+use crate::config::{Config, Flags};
 use crate::model::time::{Span, Time};
+
+use super::{Exit, Global};
 
 /// Which app.
 #[derive(Args)]
@@ -33,6 +35,23 @@ impl VaultOption {
     /// As a setting from the command line.
     pub(super) fn flags(&self) -> Flags {
         Flags::default().or("vault-key", self.vault_key.clone())
+    }
+}
+
+/// Which private networks may be asked.
+#[derive(Args)]
+pub(super) struct TargetOption {
+    /// A private network that the URL may lead to; the server needs the same setting to ask there [env:
+    /// KEYSTEAD_ALLOW_TARGET]
+    #[arg(long, value_name = "CIDR")]
+    allow_target: Vec<String>,
+}
+
+impl TargetOption {
+    /// The server's settings, with these networks.
+    pub(super) fn config(&self, global: &Global) -> Result<Config, Exit> {
+        let given = (!self.allow_target.is_empty()).then(|| self.allow_target.join(","));
+        global.load(Flags::default().or("allow-target", given))
     }
 }
 

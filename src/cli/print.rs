@@ -72,6 +72,11 @@ pub(crate) fn print_time(time: Time) -> String {
         .map_or_else(|| time.0.to_string(), |t| t.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
+/// Where a URL leads, without what may be secret in it.
+pub(super) fn origin(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
+}
+
 /// The text with its control characters written out: clients choose usernames, and a terminal obeys what it is shown.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.chars().any(char::is_control) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::config::Flags;
-use crate::store::server_keys;
+use crate::store::server_keys::{self, StoredKey};
 
 use self::key::{Form, PublicKey};
 use self::patch::{Patched, Target};
@@ -72,7 +72,8 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         Some(url) => Base::parse(url).map_err(|e| Exit::usage(format!("--url: {e}")))?,
         None => configured(global)?,
     };
-    let target = Target { base, key: public_key(global, options.public_key.as_deref())? };
+    let (key, retired) = public_keys(global, options.public_key.as_deref())?;
+    let target = Target { base, key, retired };
     let mut documents = Vec::new();
     let mut bad = 0;
     for path in &options.files {
@@ -103,17 +104,22 @@ fn configured(global: &Global) -> Result<Base, Exit> {
     Base::parse(&url).map_err(|e| Exit::usage(format!("the setting public-url: {e}")))
 }
 
-/// The public key that was given, or else the database's.
-fn public_key(global: &Global, given: Option<&str>) -> Result<PublicKey, Exit> {
+/// The public key that was given, or else the database's and those that it retired.
+fn public_keys(global: &Global, given: Option<&str>) -> Result<(PublicKey, Vec<PublicKey>), Exit> {
     if let Some(given) = given {
-        return PublicKey::parse(given).map_err(|e| Exit::usage(format!("--public-key: {e}")));
+        let key = PublicKey::parse(given).map_err(|e| Exit::usage(format!("--public-key: {e}")))?;
+        return Ok((key, Vec::new()));
     }
-    let Some(stored) = Db::existing(global)?.read(server_keys::signing)? else {
-        return Err(Exit::failure(
-            "the database has no key pair yet: start the server once, or say its public key with --public-key",
-        ));
+    let stored = Db::existing(global)?.read(server_keys::all)?;
+    let (retired, signing): (Vec<_>, Vec<_>) = stored.into_iter().partition(|key| key.retired_at.is_some());
+    let Some(signing) = signing.first() else {
+        let text = "the database has no key pair yet: `keystead config public-key` makes one; or say a public key with \
+                    --public-key";
+        return Err(Exit::failure(text));
     };
-    PublicKey::parse(&stored.public_key).map_err(|e| Exit::failure(format!("the key in the database: {e}")))
+    let read = |key: &StoredKey| PublicKey::parse(&key.public_key);
+    let key = read(signing).map_err(|e| Exit::failure(format!("the key in the database: {e}")))?;
+    Ok((key, retired.iter().filter_map(|key| read(key).ok()).collect()))
 }
 
 /// What was done to a file.

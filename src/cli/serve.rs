@@ -11,9 +11,9 @@ use crate::config::{Config, Flags};
 use crate::domain::guesses::Guesses;
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
+use crate::domain::sealing;
 use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
-use crate::domain::{sealing, server_key};
 use crate::http::{self, Server};
 use crate::model::time::Time;
 use crate::outside::delivery::{self, Delivery};
@@ -23,6 +23,7 @@ use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
 use crate::wire::keyauth::server_key::Held;
+use crate::wire::limits::Limits;
 
 /// The options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -72,6 +73,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         vault: Arc::new(vault),
         server_key: Held::default(),
         fetcher: Fetcher::new(Targets::new(config.allow_target.clone()), config.fetch_timeout),
+        limits: Limits::new(config.relay_limit, config.file_limit),
         mail: mailer.is_some(),
         serves_1_0: config.api_1_0,
         ascii_only: config.ascii_only,
@@ -80,8 +82,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let sealed_by = Arc::clone(&ctx.vault);
     ctx.store.read(move |tx| sealing::check(tx, &sealed_by)).wait()?;
     sealing::seal_the_rest(&ctx.store, &ctx.vault)?;
-    let (sealed_by, now) = (Arc::clone(&ctx.vault), ctx.clock.now());
-    ctx.store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now).map(|_| ())).wait()?;
+    ctx.server_key.load(&ctx.store, &ctx.vault, ctx.clock.now())?;
     let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.

@@ -73,7 +73,7 @@ pub fn send(
     // What opens a license-only user is its key, and others read this.
     let author =
         if user.credential == Credential::License { masked(&on.credential) } else { on.credential.to_string() };
-    chats::send(tx, channel.id, on.id, &Message { author, text: text.to_owned(), sent_at: now })?;
+    chats::send(tx, channel.id, Some(on.id), &Message { author, text: text.to_owned(), sent_at: now })?;
     chats::cut(tx, channel.id, KEPT)?;
     Ok(())
 }
@@ -88,10 +88,16 @@ pub fn find(tx: &mut Tx<'_>, app: AppId, name: Option<&str>) -> Result<Option<Ch
 
 /// Makes a channel.
 pub fn create(tx: &mut Tx<'_>, app: AppId, name: &str, delay: Span) -> Result<(), ChatError> {
+    let delay = check(name, delay)?;
+    if chats::create(tx, app, name, delay)? { Ok(()) } else { Err(ChatError::Taken) }
+}
+
+/// Whether an app may have this channel; its delay in seconds.
+pub fn check(name: &str, delay: Span) -> Result<i64, ChatError> {
     if name.is_empty() || name.trim() != name || name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(ChatError::Name);
     }
-    if chats::create(tx, app, name, seconds(delay)?)? { Ok(()) } else { Err(ChatError::Taken) }
+    seconds(delay)
 }
 
 /// Changes how long a user waits between two messages. False: there is no such channel.

@@ -9,6 +9,7 @@ pub mod ban;
 pub mod chat;
 pub mod device;
 pub mod document;
+pub mod file;
 pub mod guesses;
 pub mod hashing;
 pub mod license;
@@ -20,6 +21,7 @@ pub mod outbox;
 pub mod owner;
 pub mod plan;
 pub mod refusal;
+pub mod relay;
 pub mod reset;
 
 pub mod sealing;

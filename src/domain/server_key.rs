@@ -1,7 +1,8 @@
 //! The server's own key pair, which signs the answers of protocol 1.3 (contract 3.2). One signs; the ones before it are
 //! kept, retired. Knows no header and no clock.
 
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::ed25519::signature::MultipartSigner;
 use rand::{CryptoRng, RngExt};
 
 use crate::model::time::Time;
@@ -28,9 +29,9 @@ impl ServerKey {
         &self.public
     }
 
-    /// The Ed25519 signature of a message, as 128 lower-case hex characters.
-    pub fn sign(&self, message: &[u8]) -> String {
-        hex::encode(self.signing.sign(message).to_bytes())
+    /// The Ed25519 signature of a message in parts, as 128 lower-case hex characters.
+    pub fn sign(&self, message: &[&[u8]]) -> String {
+        hex::encode(self.signing.multipart_sign(message).to_bytes())
     }
 }
 
@@ -76,11 +77,11 @@ mod tests {
         let check = r#"{"success":true,"code":68,"message":"Session is validated.","nonce":"00112233-4455-6677-8899-aabbccddeeff","role":"not_checked","ownerid":"OwnerId123"}"#;
         assert_eq!(check.len(), 151);
         assert_eq!(
-            key.sign(format!("1700000000{check}").as_bytes()),
+            key.sign(&[b"1700000000", check.as_bytes()]),
             "a2a83b92ded7d39fb36b557488e4e72a67137324d1f3cad2ca9605551c3d5d333d2fb126a14fcaf2a07fcc9605b325abd750fbe42154f9bfc3f464791b011b06"
         );
         assert_eq!(
-            key.sign(b"1700000000KeyAuth_Invalid"),
+            key.sign(&[b"1700000000KeyAuth_Invalid"]),
             "8f4302a91bc5203c32220794ff9ee254d528570afa5ac8b4cb833c416bf701ed88257cd024925c6a9a4a6a6c6c5e7ac7b3c2f304ed2436d9e6f716c3bcbc3f0d"
         );
     }

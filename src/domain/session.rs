@@ -33,7 +33,7 @@ pub enum Enckey<'a> {
     Missing,
     /// This was sent; may be empty.
     Given(&'a str),
-    /// This was sent to encipher with; not empty.
+    /// What answers are to be enciphered with (1.0); empty if it was not sent.
     Envelope(&'a str),
 }
 
@@ -46,7 +46,7 @@ pub struct Opening<'a> {
     pub enckey: Enckey<'a>,
     /// Its token file, where the protocol has the token system.
     pub token_file: Option<TokenFile<'a>>,
-    /// The program's version, if it says.
+    /// The program's version, if it says. Who enciphers must say (contract 3.4).
     pub version: Option<&'a str>,
     /// The program's hash, if it says.
     pub hash: Option<&'a str>,
@@ -64,6 +64,8 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
         Enckey::Missing | Enckey::Given("") if settings.force_encryption => {
             return Err(Refusal::EncryptionRequired.into());
         }
+        // Nothing could be said on that session.
+        Enckey::Envelope("") => return Err(Refusal::EncryptionRequired.into()),
         Enckey::Envelope(key) if key.len() > MAX_ENVELOPE_KEY => return Err(Refusal::EnckeyTooLong.into()),
         _ => {}
     }

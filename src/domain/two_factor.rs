@@ -8,6 +8,7 @@ use rand::{CryptoRng, RngExt};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 use crate::model::app::App;
+use crate::model::ids::UserId;
 use crate::model::session::Session;
 use crate::model::time::Time;
 use crate::model::user::User;
@@ -15,6 +16,7 @@ use crate::store::two_factor::{self as stored, Stored};
 use crate::store::{self, Tx};
 
 use super::guesses::{Guess, Missed};
+use super::sealing::SealingError;
 use super::user;
 use super::vault::{Purpose, Vault};
 use super::{Refusal, Stop};
@@ -114,6 +116,30 @@ pub fn pass(tx: &mut Tx<'_>, user: &User, factor: &Factor<'_>) -> Result<(), Sto
 /// Whether a user's second factor is on.
 pub fn is_on(tx: &mut Tx<'_>, user: &User) -> Result<bool, Stop> {
     Ok(of_user(tx, user)?.secret.is_some())
+}
+
+/// A user's secret in base32, for the document of its app; none if the second factor is off.
+pub fn secret_text(tx: &mut Tx<'_>, vault: &Vault, user: UserId) -> Result<Option<String>, SealingError> {
+    let Some(sealed) = stored::of_user(tx, user)?.and_then(|stored| stored.secret) else { return Ok(None) };
+    let secret = vault.open(Purpose::TwoFactor, &sealed)?;
+    Ok(Some(Secret::from(secret).to_base32()))
+}
+
+/// The secret that a text in base32 says; none if it says none.
+pub fn secret_of_text(text: &str) -> Option<Vec<u8>> {
+    let fits = (16..=128).contains(&text.len());
+    Secret::try_from_base32(text).ok().filter(|_| fits).map(|secret| secret.as_bytes().to_vec())
+}
+
+/// Gives a user a secret; its second factor is on from now.
+pub fn set_secret(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    user: UserId,
+    secret: &[u8],
+    rng: &mut impl CryptoRng,
+) -> Result<(), store::Error> {
+    stored::set(tx, user, &vault.seal(Purpose::TwoFactor, secret, rng))
 }
 
 fn of_user(tx: &mut Tx<'_>, user: &User) -> Result<Stored, Stop> {

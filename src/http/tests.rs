@@ -20,6 +20,7 @@ use crate::model::exchange::{Note, Request, Response};
 use crate::outside::fetch::Fetcher;
 use crate::pending::pending;
 use crate::store::{Options, Store};
+use crate::wire::limits::Limits;
 use crate::wire::{Answer, Ctx, Door, Family, Fault};
 
 static FINISHED: AtomicUsize = AtomicUsize::new(0);
@@ -91,6 +92,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         vault: Arc::default(),
         server_key: Default::default(),
         fetcher: Fetcher::new(Targets::default(), config.fetch_timeout),
+        limits: Limits::new(config.relay_limit, config.file_limit),
         mail: false,
         serves_1_0: false,
         lists: Lists::load(None, None).expect("no lists"),

@@ -28,6 +28,9 @@ const AT_ONCE: usize = 256;
 /// it gives up, long after we did.
 const LOOKUPS: usize = 64;
 
+/// How many bytes of unfinished answers may be kept at one time.
+const UNFINISHED: usize = 256 << 20;
+
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
 
@@ -77,8 +80,8 @@ pub enum FetchError {
     /// The content type or the user agent holds bytes that no header may have.
     #[error("the {0} holds bytes that no HTTP header may have")]
     Header(&'static str),
-    /// Too many are being asked.
-    #[error("too many requests to other machines are under way; try again")]
+    /// Too many are being asked, or answer too much at once.
+    #[error("too many requests to other machines, or too long answers, are under way; try again")]
     Busy,
     /// The name is unknown.
     #[error("the name {0} does not resolve to an address")]
@@ -105,6 +108,7 @@ struct Inner {
     targets: Targets,
     timeout: Duration,
     places: Semaphore,
+    memory: Semaphore,
     lookups: Arc<Semaphore>,
     /// Made when it is first needed: reading the machine's certificates takes a while, and many servers ask nobody.
     client: OnceCell<reqwest::Client>,
@@ -117,6 +121,7 @@ impl Fetcher {
             targets,
             timeout,
             places: Semaphore::new(AT_ONCE),
+            memory: Semaphore::new(UNFINISHED),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             client: OnceCell::new(),
         }))
@@ -157,7 +162,7 @@ impl Inner {
             if let Some(content_type) = content_type {
                 request = request.header(CONTENT_TYPE, content_type);
             }
-            read(request.send().await.map_err(failure)?, ask.limit).await
+            read(request.send().await.map_err(failure)?, ask.limit, &self.memory).await
         };
         timeout(self.timeout, asked).await.unwrap_or(Err(FetchError::Timeout))
     }
@@ -181,16 +186,20 @@ impl Inner {
 }
 
 /// The answer, as long as it is not too long.
-async fn read(mut answer: reqwest::Response, limit: usize) -> Result<Fetched, FetchError> {
+async fn read(mut answer: reqwest::Response, limit: usize, memory: &Semaphore) -> Result<Fetched, FetchError> {
     let too_large = || FetchError::TooLarge(limit);
     if answer.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
     let mut body = Vec::new();
+    // Taken as the answer grows: nobody knows before how long it will be.
+    let mut kept = memory.try_acquire_many(0).map_err(|_| FetchError::Busy)?;
     while let Some(piece) = answer.chunk().await.map_err(failure)? {
         if piece.len() > limit - body.len() {
             return Err(too_large());
         }
+        let more = u32::try_from(piece.len()).ok().and_then(|bytes| memory.try_acquire_many(bytes).ok());
+        kept.merge(more.ok_or(FetchError::Busy)?);
         body.extend_from_slice(&piece);
     }
     let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| seconds(value.to_str().ok()?));

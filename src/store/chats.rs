@@ -12,6 +12,8 @@ const CREATE: &str = "INSERT INTO chat_channels (app_id, name, delay) VALUES ($1
 const SET_DELAY: &str = "UPDATE chat_channels SET delay = $3 WHERE app_id = $1 AND name = $2";
 const DELETE: &str = "DELETE FROM chat_channels WHERE app_id = $1 AND name = $2";
 const MESSAGES: &str = "SELECT author, text, sent_at FROM chat_messages WHERE channel_id = $1 ORDER BY id";
+const MESSAGES_WITH_USERS: &str = "SELECT m.author, m.text, m.sent_at, u.name FROM chat_messages m \
+                                   LEFT JOIN users u ON u.id = m.user_id WHERE m.channel_id = $1 ORDER BY m.id";
 const LAST_OF_USER: &str = "SELECT sent_at FROM chat_messages WHERE channel_id = $1 AND user_id = $2 \
                             ORDER BY id DESC LIMIT 1";
 const SEND: &str = "INSERT INTO chat_messages (channel_id, user_id, author, text, sent_at) VALUES ($1, $2, $3, $4, $5)";
@@ -79,15 +81,23 @@ pub fn messages(tx: &mut Tx<'_>, channel: ChannelId) -> Result<Vec<Message>> {
     })
 }
 
+/// The same, each with the name of its user if that is still there.
+pub fn messages_with_users(tx: &mut Tx<'_>, channel: ChannelId) -> Result<Vec<(Message, Option<String>)>> {
+    tx.rows(MESSAGES_WITH_USERS, &[channel.0.into()], |row| {
+        let message = Message { author: row.text(0)?, text: row.text(1)?, sent_at: Time(row.int(2)?) };
+        Ok((message, row.opt_text(3)?))
+    })
+}
+
 /// When this user last wrote in the channel, if that message is still there.
 pub fn last_of_user(tx: &mut Tx<'_>, channel: ChannelId, user: UserId) -> Result<Option<Time>> {
     tx.row(LAST_OF_USER, &[channel.0.into(), user.0.into()], |row| row.int(0).map(Time))
 }
 
-/// Adds a message of this user.
-pub fn send(tx: &mut Tx<'_>, channel: ChannelId, user: UserId, message: &Message) -> Result<()> {
+/// Adds a message of this user; none: it is gone.
+pub fn send(tx: &mut Tx<'_>, channel: ChannelId, user: Option<UserId>, message: &Message) -> Result<()> {
     let Message { author, text, sent_at } = message;
-    let values = [channel.0.into(), user.0.into(), author.into(), text.into(), sent_at.0.into()];
+    let values = [channel.0.into(), user.map(|user| user.0).into(), author.into(), text.into(), sent_at.0.into()];
     tx.exec(SEND, &values).map(|_| ())
 }
 

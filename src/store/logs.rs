@@ -12,6 +12,8 @@ const NEWEST: &str = "SELECT logged_at, message, credential, pc_user, ip FROM lo
                       ORDER BY id DESC LIMIT $2";
 const NEWEST_OF: &str = "SELECT logged_at, message, credential, pc_user, ip FROM logs \
                          WHERE app_id = $1 AND lower(credential) = $3 ORDER BY id DESC LIMIT $2";
+const AFTER: &str = "SELECT logged_at, message, credential, pc_user, ip, id FROM logs \
+                     WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const CLEAR: &str = "DELETE FROM logs WHERE id IN \
                      (SELECT id FROM logs WHERE app_id = $1 AND logged_at < $2 ORDER BY id LIMIT $3)";
 const CLEAN: &str = "DELETE FROM logs WHERE id IN \
@@ -38,6 +40,11 @@ pub fn newest(tx: &mut Tx<'_>, app: AppId, user: Option<&str>, limit: i64) -> Re
         None => tx.rows(NEWEST, &[app.0.into(), limit.into()], line),
         Some(name) => tx.rows(NEWEST_OF, &[app.0.into(), limit.into(), (&fold(name)).into()], line),
     }
+}
+
+/// At most `limit` lines of an app in the order they were logged, after this row (0: from the start), each with its row.
+pub fn after(tx: &mut Tx<'_>, app: AppId, after: i64, limit: i64) -> Result<Vec<(i64, LogLine)>> {
+    tx.rows(AFTER, &[app.0.into(), after.into(), limit.into()], |row| Ok((row.int(5)?, line(row)?)))
 }
 
 /// Deletes at most `limit` lines of an app that are older than `before`. Answers how many.

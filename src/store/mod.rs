@@ -22,6 +22,7 @@ pub mod devices;
 #[cfg(feature = "faults")]
 pub mod fault;
 mod file;
+pub mod files;
 pub mod licenses;
 pub mod lock;
 pub mod logs;
@@ -29,6 +30,7 @@ pub mod one_time_secrets;
 pub mod outbox;
 pub mod owners;
 pub mod plans;
+pub mod relays;
 pub mod schema;
 pub mod sealed;
 pub mod server_keys;

@@ -4,6 +4,7 @@ use crate::model::time::Time;
 
 use super::{Change, Result, Row, Tx};
 
+const ALL: &str = "SELECT id, seed, public_key, created_at, retired_at FROM server_keys ORDER BY id DESC";
 const SIGNING: &str = "SELECT id, seed, public_key, created_at, retired_at FROM server_keys WHERE retired_at IS NULL";
 const RETIRE: &str = "UPDATE server_keys SET retired_at = $1 WHERE retired_at IS NULL";
 const INSERT: &str = "INSERT INTO server_keys (seed, public_key, created_at) VALUES ($1, $2, $3)";
@@ -20,6 +21,11 @@ pub struct StoredKey {
     pub created_at: Time,
     /// When another took its place.
     pub retired_at: Option<Time>,
+}
+
+/// All pairs, newest first.
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<StoredKey>> {
+    tx.rows(ALL, &[], key)
 }
 
 /// The pair that signs.

@@ -12,6 +12,7 @@ const BEGIN: &str = "UPDATE users SET two_factor_pending = $2, two_factor_pendin
 const SWITCH_ON: &str = "UPDATE users SET two_factor = two_factor_pending, two_factor_step = $3, \
                          two_factor_pending = NULL, two_factor_pending_until = NULL \
                          WHERE id = $1 AND two_factor IS NULL AND two_factor_pending = $2";
+const SET: &str = "UPDATE users SET two_factor = $2 WHERE id = $1";
 const SWITCH_OFF: &str = "UPDATE users SET two_factor = NULL, two_factor_step = 0, two_factor_pending = NULL, \
                           two_factor_pending_until = NULL WHERE id = $1 AND two_factor IS NOT NULL";
 const TAKE_STEP: &str = "UPDATE users SET two_factor_step = $2 WHERE id = $1 AND two_factor_step < $2";
@@ -41,6 +42,11 @@ pub fn begin(tx: &mut Tx<'_>, user: UserId, sealed: &str, until: Time) -> Result
 /// Makes the waiting secret the user's. False: it is on already, or another secret waits now.
 pub fn switch_on(tx: &mut Tx<'_>, user: UserId, pending: &str, step: i64) -> Result<bool> {
     tx.exec(SWITCH_ON, &[user.0.into(), pending.into(), step.into()]).map(|n| n == 1)
+}
+
+/// Gives a user a secret as it stands.
+pub fn set(tx: &mut Tx<'_>, user: UserId, sealed: &str) -> Result<()> {
+    tx.exec(SET, &[user.0.into(), sealed.into()]).map(|_| ())
 }
 
 /// Takes the second factor off. False: there was none.

@@ -82,6 +82,12 @@ impl Row<'_> {
         }
     }
 
+    pub(in crate::store) fn blob(&self, column: usize) -> Result<Vec<u8>> {
+        match self {
+            Row::Sqlite(row) => row.get(column).map_err(sqlite::error),
+        }
+    }
+
     pub(in crate::store) fn opt_text(&self, column: usize) -> Result<Option<String>> {
         match self {
             Row::Sqlite(row) => row.get(column).map_err(sqlite::error),

@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn a_title_is_cut_where_discord_would_refuse_it() {
         let utf16 = |title: &Value| title.as_str().expect("text").encode_utf16().count();
-        // What stands before the message counts nine.
-        let fits = embed(&"x".repeat(247), None);
+        // What stands before the message counts eight.
+        let fits = embed(&"x".repeat(248), None);
         assert!(utf16(&fits["title"]) == 256 && !fits["title"].to_string().contains('…'), "{fits}");
-        let cut = embed(&"x".repeat(248), None);
+        let cut = embed(&"x".repeat(249), None);
         assert!(utf16(&cut["title"]) == 256 && cut["title"].as_str().expect("text").ends_with("x…"), "{cut}");
         let wide = embed(&"😀".repeat(130), None);
         assert!(utf16(&wide["title"]) <= 256 && wide["title"].as_str().expect("text").ends_with('…'), "{wide}");

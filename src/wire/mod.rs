@@ -17,6 +17,7 @@ use crate::store::Store;
 mod discord;
 pub mod form;
 pub mod keyauth;
+pub mod limits;
 pub mod pages;
 pub mod reply;
 
@@ -40,6 +41,8 @@ pub struct Ctx {
     pub server_key: keyauth::server_key::Held,
     /// Asks other machines. Not inside a transaction, and not before its commit.
     pub fetcher: Fetcher,
+    /// What answers may take that are large or come from elsewhere.
+    pub limits: limits::Limits,
     /// Whether mail can be sent.
     pub mail: bool,
     /// Whether KeyAuth's 1.0 is served.

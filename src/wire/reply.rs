@@ -2,8 +2,10 @@
 //! and signs nothing. (Contract 1.7: clients verify these bytes, and some rebuild them with `JSON.stringify`.)
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Write};
 
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 
@@ -18,6 +20,8 @@ pub enum Json {
     Int(i64),
     /// A string.
     Text(Cow<'static, str>),
+    /// A string: the lower-case hex of these bytes.
+    Hex(Bytes),
     /// An array.
     List(Vec<Json>),
     /// An object, its keys in this order.
@@ -90,9 +94,25 @@ impl Serialize for Json {
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Int(value) => serializer.serialize_i64(*value),
             Json::Text(value) => serializer.serialize_str(value),
+            Json::Hex(bytes) => serializer.collect_str(&Hex(bytes)),
             Json::List(values) => serializer.collect_seq(values),
             Json::Object(fields) => Object(fields).serialize(serializer),
         }
+    }
+}
+
+/// Writes bytes as hex, piece by piece: they may be many.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 4096];
+        for piece in self.0.chunks(digits.len() / 2) {
+            let digits = &mut digits[..piece.len() * 2];
+            hex::encode_to_slice(piece, digits).map_err(|_| fmt::Error)?;
+            f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -119,6 +139,7 @@ fn len(value: &Json) -> usize {
             value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1) + usize::from(*value < 0)
         }
         Json::Text(value) => value.len() + 2,
+        Json::Hex(bytes) => bytes.len() * 2 + 2,
         // A comma after each value but the last, and two brackets.
         Json::List(values) => values.iter().map(|value| len(value) + 1).sum::<usize>().max(1) + 1,
         Json::Object(fields) => object_len(fields),
@@ -221,6 +242,9 @@ mod tests {
             r#"[1,null,{"a":"b"}]"#,
             r#"[1,null,{"a":"b"}]"#,
         );
+        check(Json::Hex(Bytes::from_static(b"\x00/\xff")), r#""002fff""#, r#""002fff""#);
+        let long = Bytes::from_iter((0..5000u16).map(|n| n as u8));
+        check(Json::Hex(long.clone()), &format!("{:?}", hex::encode(&long)), &format!("{:?}", hex::encode(&long)));
         assert_eq!(text(&vec![], true), "{}");
         let twice = vec![("b", 1.into()), ("a", 2.into()), ("b", 3.into())];
         assert_eq!(text(&twice, true), r#"{"b":1,"a":2,"b":3}"#, "the order is the caller's");
@@ -242,7 +266,12 @@ mod tests {
     fn the_room_is_exact_without_escapes() {
         let list = vec![Json::Null, true.into(), false.into(), vec![].into(), Json::Object(vec![])];
         let ints = [0, 9, 10, -1, -10, i64::MAX, i64::MIN].map(Json::Int).to_vec();
-        for fields in [vec![], vec![("a", "text".into())], vec![("a", list.into()), ("bc", ints.into())]] {
+        for fields in [
+            vec![],
+            vec![("a", "text".into())],
+            vec![("a", Json::Hex(Bytes::from_static(b"hex")))],
+            vec![("a", list.into()), ("bc", ints.into())],
+        ] {
             assert_eq!(encode(&fields, true).len(), object_len(&fields));
         }
     }

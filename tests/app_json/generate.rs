@@ -1,5 +1,7 @@
 //! Documents that an operator might write, for property tests. Checks nothing.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -78,20 +80,89 @@ fn user() -> impl Strategy<Value = Value> {
     ];
     let ip = of(prop_oneof![Just("192.0.2.1"), Just("2001:db8::7")]);
     let devices = btree_map(word(), of(time()), 0..4);
+    let variables = btree_map(word(), (text(60), any::<bool>()), 0..3).prop_map(|variables| {
+        let entry = |(name, (value, read_only))| json!({ "name": name, "value": value, "read_only": read_only });
+        variables.into_iter().map(entry).collect::<Vec<_>>()
+    });
+    let own = (variables, of(time()), of("[A-Z2-7]{40}"));
     let rest = (of(time()), of(time()), of(text(40)), devices, vec(subscription(), 0..4));
-    (word(), credential, of(word()), ip, rest).prop_map(
-        |(name, credential, email, ip, (created_at, last_login_at, ban_reason, devices, subscriptions))| {
+    (word(), credential, of(word()), ip, rest, own).prop_map(
+        |(name, credential, email, ip, rest, (variables, muted_until, two_factor))| {
+            let (created_at, last_login_at, ban_reason, devices, subscriptions) = rest;
             let devices: Vec<_> =
                 devices.into_iter().map(|(hwid, at)| unless_null(json!({ "hwid": hwid, "bound_at": at }))).collect();
             let mut user = unless_null(json!({
                 "name": name, "email": email, "ip": ip, "created_at": created_at, "last_login_at": last_login_at,
-                "ban_reason": ban_reason, "devices": devices, "subscriptions": subscriptions,
+                "ban_reason": ban_reason, "devices": devices, "subscriptions": subscriptions, "variables": variables,
+                "muted_until": muted_until, "two_factor": two_factor,
             }));
             let fields = credential.as_object().expect("an object").clone();
             user.as_object_mut().expect("an object").extend(fields);
             user
         },
     )
+}
+
+/// Lists that name nothing else.
+fn outside() -> impl Strategy<Value = Value> {
+    let relays = btree_map("[a-z0-9]{1,10}", ("[a-z/?=&]{0,20}", of("[A-Za-z/. ]{0,20}")), 0..3).prop_map(|relays| {
+        let entry = |(id, (path, agent)): (String, (String, Option<String>))| {
+            let agent = agent.map(|agent| agent.trim().to_owned()).filter(|agent| !agent.is_empty());
+            unless_null(json!({ "id": id, "url": format!("https://example.com/{path}"), "user_agent": agent }))
+        };
+        relays.into_iter().map(entry).collect::<Vec<_>>()
+    });
+    let content = prop_oneof![
+        vec(any::<u8>(), 1..200).prop_map(|bytes| json!({ "content_base64": STANDARD.encode(bytes) })),
+        "[a-z]{1,9}".prop_map(|path| json!({ "url": format!("http://example.com/{path}") })),
+    ];
+    let files = btree_map("[0-9]{6}", (word(), content, any::<bool>(), of(time())), 0..3).prop_map(|files| {
+        let entry = |(id, (name, content, authenticated, created_at)): (String, (String, Value, bool, Option<i64>))| {
+            let file = json!({ "id": id, "name": name, "authenticated": authenticated, "created_at": created_at });
+            let mut file = unless_null(file);
+            file.as_object_mut().expect("an object").extend(content.as_object().expect("an object").clone());
+            file
+        };
+        files.into_iter().map(entry).collect::<Vec<_>>()
+    });
+    let log = (text(200), of(word()), of("[a-z]{0,32}"), of(Just("192.0.2.1")), of(time()));
+    let logs = vec(log, 0..4).prop_map(|logs| {
+        let entry = |(message, credential, pc_user, ip, at)| {
+            unless_null(json!({
+                "message": message, "credential": credential, "pc_user": pc_user, "ip": ip, "logged_at": at,
+            }))
+        };
+        logs.into_iter().map(entry).collect::<Vec<_>>()
+    });
+    (relays, files, logs).prop_map(|(relays, files, logs)| json!({ "relays": relays, "files": files, "logs": logs }))
+}
+
+/// Tokens and chats; what they name is a number until the whole is made.
+fn naming() -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
+    let token = (of(0..8_usize), of("[a-fA-F0-9]{64}"), of(text(30)), of(text(40)), of(time()));
+    let tokens = btree_map("[0-9a-f]{32}", token, 0..3).prop_map(|tokens| {
+        let entry = |(token, (key, file_hash, note, ban_reason, created_at))| {
+            unless_null(json!({
+                "token": token, "key": key, "file_hash": file_hash, "note": note, "ban_reason": ban_reason,
+                "created_at": created_at,
+            }))
+        };
+        tokens.into_iter().map(entry).collect()
+    });
+    let message = (of(0..8_usize), word(), text(80), of(time()));
+    let chats = btree_map(word(), (of(0..86_400_i64), vec(message, 0..5)), 0..3).prop_map(|chats| {
+        chats
+            .into_iter()
+            .map(|(name, (delay, messages))| {
+                let message = |(user, author, text, sent_at)| {
+                    unless_null(json!({ "user": user, "author": author, "text": text, "sent_at": sent_at }))
+                };
+                let messages: Vec<_> = messages.into_iter().map(message).collect();
+                unless_null(json!({ "name": name, "delay": delay, "messages": messages }))
+            })
+            .collect()
+    });
+    (tokens, chats)
 }
 
 /// A whole document.
@@ -125,8 +196,16 @@ pub(crate) fn app() -> impl Strategy<Value = Value> {
         });
         all
     });
-    (settings, plans, variables, bans, vec(license(), 0..8), vec(user(), 0..8), of(time())).prop_map(
-        |(settings, plans, variables, bans, mut licenses, mut users, created_at)| {
+    let lists = (vec(license(), 0..8), vec(user(), 0..8), outside(), naming());
+    (settings, plans, variables, bans, lists, of(time())).prop_map(
+        |(
+            settings,
+            plans,
+            variables,
+            bans,
+            (mut licenses, mut users, outside, (mut tokens, mut chats)),
+            created_at,
+        )| {
             for (i, user) in users.iter_mut().enumerate() {
                 user["name"] = json!(format!("{}{i}", user["name"].as_str().expect("a name")));
             }
@@ -146,10 +225,20 @@ pub(crate) fn app() -> impl Strategy<Value = Value> {
                     subscription["key"] = used.map_or(Value::Null, |license| license["key"].clone());
                 }
             }
-            unless_null(json!({
+            for token in &mut tokens {
+                let license = token["key"].as_u64().and_then(|at| licenses.get(at as usize));
+                token["key"] = license.map_or(Value::Null, |license| license["key"].clone());
+            }
+            for message in chats.iter_mut().flat_map(|chat| chat["messages"].as_array_mut().expect("a list")) {
+                let user = message["user"].as_u64().and_then(|at| users.get(at as usize));
+                message["user"] = user.map_or(Value::Null, |user| user["name"].clone());
+            }
+            let mut document = unless_null(json!({
                 "name": "demo", "created_at": created_at, "settings": settings, "plans": plans, "variables": variables,
-                "bans": bans, "licenses": licenses, "users": users,
-            }))
+                "bans": bans, "licenses": licenses, "users": users, "tokens": tokens, "chats": chats,
+            }));
+            document.as_object_mut().expect("an object").extend(outside.as_object().expect("an object").clone());
+            document
         },
     )
 }

@@ -6,11 +6,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keystead::domain::document::check::{Overrides, check};
+use keystead::domain::document::check::{Overrides, Rules, check};
 use keystead::domain::document::export::export;
 use keystead::domain::document::import::{self, ImportError};
 use keystead::domain::document::parse;
 use keystead::domain::secret::Hasher;
+use keystead::domain::target::Targets;
+use keystead::domain::vault::Vault;
 use keystead::model::time::Time;
 use keystead::model::user::Credential;
 use keystead::store::{self, Options, Store, Tx, apps, lock, users, verify};
@@ -22,6 +24,11 @@ mod generate;
 mod refusals;
 
 const NOW: Time = Time(1_800_000_000);
+
+/// Public addresses only, and small files.
+fn rules() -> Rules {
+    Rules { targets: Targets::new(Vec::new()), file_limit: 1_000 }
+}
 
 /// A database of its own.
 struct Fresh {
@@ -42,10 +49,10 @@ impl Fresh {
 
     fn import_as(&self, text: &str, overrides: &Overrides, replace: bool) -> Result<(), ImportError> {
         let document = parse(text.as_bytes()).expect("shape");
-        let mut checked = check(document, overrides, NOW).expect("fits");
+        let mut checked = check(document, overrides, &rules(), NOW).expect("fits");
         import::hash_passwords(&mut checked, 2, &mut |_| ())?;
         let alone = lock::hold_import(&self.dir.path().join("k.db")).expect("alone");
-        import::run(&self.store, &alone, checked, replace, NOW, &mut |_| ()).map(drop)
+        import::run(&self.store, &Arc::default(), &alone, checked, replace, NOW, &mut |_| ()).map(drop)
     }
 
     fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx<'_>) -> store::Result<T> + Send + 'static) -> T {
@@ -61,7 +68,7 @@ impl Fresh {
         let app = self.read(apps::all).pop().expect("an app");
         let text = self.store.read(move |tx| {
             let mut text = Vec::new();
-            export(tx, &app.ownerid, &app.name, &mut text).map(|()| text)
+            export(tx, &Vault::default(), &app.ownerid, &app.name, &mut text).map(|()| text)
         });
         String::from_utf8(text.wait().expect("exports")).expect("UTF-8")
     }

@@ -4,7 +4,7 @@ use keystead::domain::document::check::{Overrides, check};
 use keystead::domain::document::parse;
 use serde_json::json;
 
-use super::{NOW, keystead};
+use super::{NOW, keystead, rules};
 
 /// What is said about a document: the places and texts, one a line.
 pub(crate) fn problems(text: &str) -> String {
@@ -12,7 +12,7 @@ pub(crate) fn problems(text: &str) -> String {
         Ok(document) => document,
         Err(problem) => return problem.to_string(),
     };
-    match check(document, &Overrides::default(), NOW) {
+    match check(document, &Overrides::default(), &rules(), NOW) {
         Ok(_) => "fits".to_owned(),
         Err(all) => all.told().iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\n"),
     }
@@ -102,6 +102,58 @@ fn what_does_not_fit_is_told_with_its_place() {
             "users[0].subscriptions[0].expires_in",
             "the place of expires_at",
         ),
+        (r#""relays": [{"id":"a"}]"#, "relays[0]", "missing field `url`"),
+        (r#""relays": [{"id":"","url":"https://example.com"}]"#, "relays[0].id", "1 to 10 bytes"),
+        (r#""relays": [{"id":"a","url":"http://127.0.0.1/"}]"#, "relays[0].url", "--allow-target"),
+        (r#""relays": [{"id":"a","url":"ftp://example.com/"}]"#, "relays[0].url", "http"),
+        (
+            r#""relays": [{"id":"a","url":"https://example.com","user_agent":"ü"}]"#,
+            "relays[0].user_agent",
+            "visible ASCII",
+        ),
+        (
+            r#""relays": [{"id":"a","url":"https://example.com"},{"id":"a","url":"https://example.com"}]"#,
+            "relays[1].id",
+            "same as relays[0].id",
+        ),
+        (r#""files": [{"id":"1","name":"a"}]"#, "files[0]", "exactly one of url and content_base64"),
+        (r#""files": [{"id":"1","name":"a","content_base64":"?"}]"#, "files[0].content_base64", "in base64"),
+        (r#""files": [{"id":"1","name":"a","content_base64":""}]"#, "files[0].content_base64", "empty"),
+        (r#""files": [{"id":"1","name":"","content_base64":"eA=="}]"#, "files[0].name", "1 to 49 bytes"),
+        (r#""files": [{"id":"1 2","name":"a","content_base64":"eA=="}]"#, "files[0].id", "1 to 49 bytes"),
+        (r#""files": [{"id":"1","name":"a","url":"http://[::1]/"}]"#, "files[0].url", "--allow-target"),
+        (r#""tokens": [""]"#, "tokens[0].token", "1 to 64 visible"),
+        (r#""tokens": ["a","a"]"#, "tokens[1].token", "same as tokens[0].token"),
+        (r#""tokens": [{"token":"a","key":"K"}]"#, "tokens[0].key", "names a license"),
+        (r#""tokens": [{"token":"a","banned":false,"ban_reason":"b"}]"#, "tokens[0].ban_reason", "banned is false"),
+        (r#""chats": [" a"]"#, "chats[0].name", "1 to 50 bytes"),
+        (r#""chats": ["a","a"]"#, "chats[1].name", "same as chats[0].name"),
+        (r#""chats": [{"name":"a","delay":"2d"}]"#, "chats[0].delay", "at most a day"),
+        (
+            r#""chats": [{"name":"a","messages":[{"author":"b","text":""}]}]"#,
+            "chats[0].messages[0].text",
+            "1 to 2000 bytes",
+        ),
+        (
+            r#""chats": [{"name":"a","messages":[{"user":"b","text":"c"}]}]"#,
+            "chats[0].messages[0].user",
+            "names a user",
+        ),
+        (r#""chats": [{"name":"a","messages":[{"text":"c"}]}]"#, "chats[0].messages[0].author", "1 to 70 bytes"),
+        (r#""logs": [{"message":""}]"#, "logs[0].message", "1 to 275 bytes"),
+        (r#""logs": [{"message":"a","ip":"here"}]"#, "logs[0].ip", "IPv4 or IPv6"),
+        (
+            r#""users": [{"name":"a","variables":[{"name":"","value":"b"}]}]"#,
+            "users[0].variables[0].name",
+            "1 to 99 bytes",
+        ),
+        (
+            r#""users": [{"name":"a","variables":[{"name":"b","value":""}]}]"#,
+            "users[0].variables[0].value",
+            "1 to 500 bytes",
+        ),
+        (r#""users": [{"name":"a","two_factor":"no"}]"#, "users[0].two_factor", "in base32"),
+        (r#""users": [{"name":"a","muted_until":"soon"}]"#, "users[0].muted_until", "seconds since 1970"),
     ] {
         let said = problems(&format!("{{\"name\": \"demo\", {rest}}}"));
         let (at, text) = said.split_once(": ").unwrap_or((&said, ""));
@@ -137,7 +189,9 @@ fn secrets_are_not_quoted_in_problems() {
 fn all_problems_are_told_and_nothing_is_written() {
     let licenses: Vec<_> = (0..50).map(|_| json!({ "key": "", "level": "" })).collect();
     let text = json!({ "name": "demo", "licenses": licenses }).to_string();
-    let Err(found) = check(parse(text.as_bytes()).expect("shape"), &Overrides::default(), NOW) else { panic!() };
+    let Err(found) = check(parse(text.as_bytes()).expect("shape"), &Overrides::default(), &rules(), NOW) else {
+        panic!()
+    };
     assert_eq!(found.told().len(), 20);
     assert!(found.to_string().ends_with("and 80 more"), "{found}");
 

@@ -114,6 +114,8 @@ fn a_missing_or_foreign_database_is_code_4() {
         &["ban", "list"],
         &["session", "list"],
         &["var", "list"],
+        &["relay", "list"],
+        &["file", "list"],
         &["check"],
     ] {
         keystead.fails(command, 4, "there is no database");
@@ -145,7 +147,9 @@ fn options_come_from_the_environment_too() {
 #[test]
 fn every_command_has_help_with_examples() {
     let keystead = Keystead::new();
-    for noun in ["owner", "app", "plan", "license", "user", "ban", "session", "var", "chat", "token", "check"] {
+    for noun in
+        ["owner", "app", "plan", "license", "user", "ban", "session", "var", "chat", "token", "relay", "file", "check"]
+    {
         let help = keystead.ok(&[noun, "--help"]);
         assert!(help.contains("Examples:") && help.contains(&format!("keystead {noun} ")), "{noun}");
     }

@@ -3,7 +3,10 @@
 mod app;
 mod chat;
 mod general;
+mod keys;
 mod license;
+mod log;
+mod outside;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;

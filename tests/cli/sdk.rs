@@ -184,9 +184,13 @@ fn the_key_comes_from_the_database() {
     let command = ["sdk", "patch", "client.py", "--url", URL];
     keystead.fails(&command, 4, "there is no database");
     keystead.ok(&["app", "create", "demo"]);
-    keystead.fails(&command, 1, "start the server once");
+    keystead.fails(&command, 1, "keystead config public-key");
     assert_eq!(fs::read_to_string(keystead.path("client.py")).expect("reads"), python());
-    in_store(&keystead, |tx| keystead::store::server_keys::replace(tx, "sealed", KEY, Clock::System.now()));
-    keystead.ok(&command);
-    assert!(fs::read_to_string(keystead.path("client.py")).expect("reads").contains(KEY));
+    // The key that is shown is the key that is written, and after a rotation the new one takes its place.
+    for make in [&["config", "public-key"][..], &["config", "rotate-key", "--yes"]] {
+        let key = keystead.ok(make).trim().to_owned();
+        keystead.ok(&command);
+        let new = fs::read_to_string(keystead.path("client.py")).expect("reads");
+        assert_eq!(new, python().replace("https://keyauth.win", URL).replace(THEIRS, &key), "{make:?}");
+    }
 }

@@ -8,8 +8,19 @@ use super::*;
 fn users_are_made_with_and_without_a_password() {
     let keystead = Keystead::with_app();
     let locked = keystead.json(&["user", "create", "Mia"]);
-    let members =
-        ["ban_reason", "banned", "created_at", "devices", "ip", "last_login_at", "login", "name", "subscriptions"];
+    let members = [
+        "ban_reason",
+        "banned",
+        "created_at",
+        "devices",
+        "has_email",
+        "ip",
+        "last_login_at",
+        "login",
+        "name",
+        "subscriptions",
+        "two_factor",
+    ];
     assert_eq!(keys(&locked), members);
     assert_eq!((&locked["login"], &locked["subscriptions"]), (&json!("locked"), &json!([])));
     keystead.fails(&["user", "create", "mIA"], 1, "a user of this name already");

@@ -1,158 +1,11 @@
 //! What programs in other languages read in an answer, and how they ask (contract section 7): by the 1.3 API, which most
-//! of them speak today, with a reader that is as strict as the strictest of them; and by the ways of older ones.
+//! of them speak today, and by the ways of older ones.
 
-use ed25519_dalek::{Signature, VerifyingKey};
-use keystead::store::server_keys;
-use serde_json::Value;
+use serde_json::json;
 
-use crate::support::{Fixture, OWNERID, Reply, Server, now, post_bytes};
-
-/// How a program puts its parameters.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    /// Python, C#, C++, Go, React: all in the body.
-    Form,
-    /// PHP.
-    Multipart,
-    /// C++ for `file`, Node.
-    Get,
-    /// FiveM: a POST with everything in the query, to a path without its slash.
-    PostQuery,
-}
-
-const WAYS: [Way; 4] = [Way::Form, Way::Multipart, Way::Get, Way::PostQuery];
-
-/// A program that speaks 1.3 and ends when an answer lacks what one of its kind reads.
-struct Program<'a> {
-    server: &'a Server,
-    way: Way,
-    key: VerifyingKey,
-    sessionid: String,
-}
-
-impl<'a> Program<'a> {
-    fn new(server: &'a Server, way: Way) -> Program<'a> {
-        let stored = server.db.write(|tx| server_keys::signing(tx).unwrap().expect("a key")).public_key;
-        let bytes: [u8; 32] = hex::decode(stored).unwrap().try_into().unwrap();
-        Program { server, way, key: VerifyingKey::from_bytes(&bytes).unwrap(), sessionid: String::new() }
-    }
-
-    /// With a session.
-    fn opened(server: &'a Server, way: Way) -> Program<'a> {
-        let mut program = Program::new(server, way);
-        let answer = program.ask("init", &[("ver", "1.0")]);
-        program.sessionid = answer["sessionid"].as_str().expect("a session id").to_owned();
-        program
-    }
-
-    /// One call; its answer, once everything about it is as the strictest program wants it.
-    #[track_caller]
-    fn ask(&self, name: &str, pairs: &[(&str, &str)]) -> Value {
-        let before = now().0;
-        let reply = self.send(&[&self.common(name)[..], pairs].concat());
-        self.believe(name, &reply, before)
-    }
-
-    fn common<'p>(&'p self, name: &'p str) -> [(&'p str, &'p str); 4] {
-        [("type", name), ("name", "demo"), ("ownerid", OWNERID), ("sessionid", &self.sessionid)]
-    }
-
-    fn send(&self, pairs: &[(&str, &str)]) -> Reply {
-        let form = serde_urlencoded::to_string(pairs).unwrap();
-        match self.way {
-            Way::Form => {
-                self.server.raw(&post_bytes("/api/1.3/", "application/x-www-form-urlencoded", form.as_bytes()))
-            }
-            Way::Multipart => {
-                let part = |(name, value): &(&str, &str)| {
-                    format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                };
-                let body: String = pairs.iter().map(part).chain(["--x--\r\n".to_owned()]).collect();
-                self.server.raw(&post_bytes("/api/1.3/", "multipart/form-data; boundary=x", body.as_bytes()))
-            }
-            Way::Get => self.server.get(&format!("/api/1.3/?{form}")),
-            Way::PostQuery => {
-                let head = format!("POST /api/1.3?{form} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
-                self.server.raw(head.as_bytes())
-            }
-        }
-    }
-
-    #[track_caller]
-    fn believe(&self, name: &str, reply: &Reply, before: i64) -> Value {
-        reply.assert_usual();
-        self.verify(reply, before);
-        let text = reply.text();
-        assert!((32..=2 << 20).contains(&text.len()), "an early C++ library refuses other sizes: {text}");
-        assert_as_javascript_writes_it(&text);
-        let answer = reply.json();
-        let success = answer["success"].as_bool().expect("success is a boolean");
-        let code = answer["code"].as_i64().expect("code is an integer, also of a failure");
-        assert_eq!(code == 68, success, "{text}");
-        let message = answer["message"].as_str().expect("a message, also where there is nothing to say");
-        assert!(!message.is_empty(), "C# and C++ end: {text}");
-        assert_eq!(message == "Initialized", success && name == "init", "{text}");
-        assert_eq!(answer["ownerid"], OWNERID, "{text}");
-        let begin = format!(r#"{{"success":{success},"code":{code},"message":""#);
-        assert!(text.starts_with(&begin) && text.ends_with(&format!(r#","ownerid":"{OWNERID}"}}"#)), "{text}");
-        answer
-    }
-
-    /// As C++ does it: the headers are found by their lower-case names, a colon and one space, and read to a fixed length.
-    #[track_caller]
-    fn verify(&self, reply: &Reply, before: i64) {
-        let after_name = |name: &str| {
-            let (_, rest) = reply.head.split_once(name).unwrap_or_else(|| panic!("no {name:?} in {reply:?}"));
-            rest.split_once("\r\n").map_or(rest, |(value, _)| value)
-        };
-        let timestamp = after_name("\r\nx-signature-timestamp: ");
-        let signature = after_name("\r\nx-signature-ed25519: ");
-        assert!(timestamp.len() == 10 && (before..=now().0).contains(&timestamp.parse().unwrap()), "{timestamp}");
-        assert!(signature.len() == 128 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
-        let signature = Signature::from_slice(&hex::decode(signature).unwrap()).unwrap();
-        self.key.verify_strict(&[timestamp.as_bytes(), &reply.body].concat(), &signature).expect("the server's");
-    }
-}
-
-/// Some programs verify what `JSON.stringify` makes of the parsed answer: no blank outside of texts, no needless escape,
-/// no key that is a number (those would move to the front).
-#[track_caller]
-fn assert_as_javascript_writes_it(text: &str) {
-    let (mut inside, mut escaped, mut start) = (false, false, 0);
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' if !escaped => {
-                inside = !inside;
-                if inside {
-                    start = at + 1;
-                } else if text[at..].starts_with("\":") {
-                    assert!(text[start..at].parse::<u64>().is_err(), "a key that is a number: {text}");
-                }
-            }
-            ' ' | '\t' | '\n' | '\r' if !inside => panic!("a blank at {at}: {text}"),
-            '/' if escaped => panic!("an escaped slash: {text}"),
-            _ => {}
-        }
-        escaped = inside && c == '\\' && !escaped;
-    }
-}
-
-/// What a program has of whoever entered, read as strictly as C++, Go and Rust do.
-#[track_caller]
-fn assert_info(answer: &Value, username: &str, hwid: Option<&str>) {
-    let info = &answer["info"];
-    assert_eq!(info["username"], username);
-    assert_eq!(info["ip"], "127.0.0.1");
-    assert_eq!(info["hwid"].as_str(), hwid, "{info}");
-    let seconds = |value: &Value| value.as_str().expect("a text").parse::<i64>().expect("whole seconds");
-    assert!(seconds(&info["createdate"]) <= seconds(&info["lastlogin"]));
-    let held = info["subscriptions"].as_array().expect("an array");
-    let first = held.first().expect("index 0 is read unconditionally");
-    assert_eq!(first["subscription"], "default");
-    assert!(seconds(&first["expiry"]) > now().0, "Go ends when it is in the past");
-    assert!(first["timeleft"].is_i64(), "{first}");
-    assert!(first["key"].is_string(), "C# reads it: {first}");
-}
+use crate::program::{Program, WAYS, Way, assert_info};
+use crate::support::web::{Web, answer};
+use crate::support::{Fixture, OWNERID, Server, now, post_bytes, totp};
 
 fn server() -> Server {
     let db = Fixture::new();
@@ -329,4 +182,130 @@ fn a_get_client_with_a_forged_host() {
     assert_eq!(value.message(), "and/or \"more\"");
     assert_eq!(value.header("signature"), Some("No encryption key supplied"));
     assert_eq!(ask("var", &id, &[("varid", "motd"), ("var", "none")]).message(), "and/or \"more\"", "varid counts");
+}
+
+/// Go of 2024 and Python of June 2023 verify the answer to `log`, too; C++ finds the header by its spelling.
+#[test]
+fn log_is_signed_and_long_enough_in_1_2() {
+    let server = server();
+    let session = server.init();
+    for pairs in [&[("message", "started")][..], &[], &[("message", &"x".repeat(276))]] {
+        let reply = session.call("log", pairs);
+        assert!(reply.body.len() >= 32 && reply.json()["message"].is_string(), "{reply:?}");
+    }
+}
+
+/// Go of 2024 reads `hwid` as a text, also on the login that binds it.
+#[test]
+fn the_login_that_binds_a_hwid_says_so_in_1_2() {
+    let db = Fixture::new();
+    db.user("mia");
+    let server = db.serve(&[]);
+    let login = [("username", "mia"), ("pass", "secret"), ("hwid", "m-1")];
+    assert_eq!(server.init().call("login", &login).json()["info"]["hwid"], "m-1");
+}
+
+/// What a program does once somebody is in. Go verifies every one of these answers, C# wants its ownerid in them.
+#[test]
+fn the_rest_of_a_visit_in_every_way() {
+    for way in WAYS {
+        let upstream = Web::start(|_| answer(200, &[], b"yes"));
+        let db = Fixture::new();
+        db.license("KEY-1");
+        db.license("KEY-2");
+        db.relay("hook", &upstream.url("/hook"), true);
+        db.kept_file("123456", b"content", true);
+        db.sql("INSERT INTO chat_channels (app_id, name) SELECT id, 'general' FROM apps WHERE name = 'demo'");
+        let server = db.serve(&["--allow-target", "127.0.0.0/8"]);
+        let program = Program::opened(&server, way);
+
+        assert_eq!(program.ask("fetchOnline", &[])["message"], "No online users found!", "{way:?}");
+        let inside: &[(&str, &[(&str, &str)])] = &[
+            ("setvar", &[("var", "theme"), ("data", "dark")]),
+            ("getvar", &[("var", "theme")]),
+            ("chatget", &[("channel", "general")]),
+            ("chatsend", &[("channel", "general"), ("message", "hello")]),
+            ("webhook", &[("webid", "hook")]),
+            ("file", &[("fileid", "123456")]),
+            ("ban", &[]),
+            ("changeUsername", &[("newUsername", "lea")]),
+            ("2faenable", &[]),
+            ("2fadisable", &[("code", "123456")]),
+        ];
+        for (call, pairs) in inside {
+            assert_eq!(program.ask(call, pairs)["error"], "SESSION_NOT_VALIDATED", "{way:?} {call}");
+        }
+        program.ask(
+            "register",
+            &[("username", "mia"), ("pass", "secret"), ("key", "KEY-1"), ("email", "mia@example.com")],
+        );
+
+        assert_eq!(program.ask("setvar", &[("var", "theme"), ("data", "a/b")])["success"], true);
+        assert_eq!(program.ask("getvar", &[("var", "theme")])["response"], "a/b");
+        assert_eq!(program.ask("getvar", &[("var", "none")])["success"], false);
+        assert_eq!(program.ask("chatget", &[("channel", "none")])["messages"], json!([]), "never null");
+        assert_eq!(
+            program.ask("chatsend", &[("channel", "none"), ("message", "x")])["message"],
+            "Chat channel not found"
+        );
+        assert_eq!(program.ask("chatsend", &[("channel", "general"), ("message", "hello")])["success"], true);
+        let said = &program.ask("chatget", &[("channel", "general")])["messages"][0];
+        assert_eq!((&said["author"], &said["message"]), (&json!("mia"), &json!("hello")));
+        assert!(said["timestamp"].is_i64(), "C++ throws on a text: {said}");
+        assert_eq!(program.ask("fetchOnline", &[])["users"], json!([{"credential": "mia"}]));
+        let stats = &program.ask("fetchStats", &[])["appinfo"];
+        for (field, value) in [("numUsers", "1"), ("numOnlineUsers", "1"), ("numKeys", "2"), ("version", "1.0")] {
+            assert_eq!(stats[field], value, "{field} as a text");
+        }
+        assert!(stats["customerPanelLink"].is_string());
+        let relayed = program.ask("webhook", &[("webid", "hook"), ("params", "?a=b"), ("body", ""), ("conttype", "")]);
+        assert_eq!(relayed["response"], "yes");
+        assert_eq!(relayed["message"], "Webhook request successful", "what Python and Go hand on");
+        assert_eq!(program.ask("webhook", &[("webid", "none")])["success"], false);
+        assert_eq!(program.ask("file", &[("fileid", "123456")])["contents"], hex::encode("content"));
+        assert_eq!(program.ask("file", &[("fileid", "000000")])["message"], "File not Found");
+        assert_eq!(program.ask("log", &[("message", "started"), ("pcuser", "laptop")])["success"], true);
+        program.ask("log", &[]);
+        program.ask("forgot", &[("username", "mia"), ("email", "mia@example.com")]);
+        let two_factor = &program.ask("2faenable", &[])["2fa"];
+        assert_eq!(two_factor["secret_code"].as_str().map(str::len), Some(40));
+        assert!(two_factor["QRCode"].as_str().is_some_and(|uri| uri.starts_with("otpauth://totp/mia?secret=")));
+        assert_eq!(program.ask("2faenable", &[("code", "x")])["success"], false);
+        assert_eq!(program.ask("2fadisable", &[])["success"], false);
+        let entered = program.ask("loginEmail", &[("email", "Mia@Example.com"), ("pass", "secret"), ("code", "")]);
+        assert_info(&entered, "mia", None);
+        assert_eq!(program.ask("loginEmail", &[("email", "noa@example.com"), ("pass", "secret")])["success"], false);
+        assert_eq!(program.ask("changeUsername", &[("newUsername", "lea")])["success"], true);
+        assert_eq!(program.ask("check", &[])["error"], "SESSION_NOT_FOUND");
+
+        let program = Program::opened(&server, way);
+        program.ask("login", &[("username", "lea"), ("pass", "secret")]);
+        assert_eq!(program.ask("ban", &[("reason", "")])["message"], "Successfully Banned User");
+        assert_eq!(program.ask("check", &[])["success"], false);
+        assert_eq!(program.ask("checkBlack", &[])["success"], true, "PHP sends no hwid: the address");
+    }
+}
+
+/// Programs look for `2FA` or, without regard to case, `2fa` in the message, and ask for the code then.
+#[test]
+fn a_missing_second_factor_is_asked_for_in_words_that_programs_know() {
+    let server = server();
+    let program = Program::opened(&server, Way::Multipart);
+    let user = [("username", "mia"), ("pass", "secret")];
+    program.ask("register", &[&user[..], &[("key", "KEY-1"), ("email", "mia@example.com")]].concat());
+    let secret = program.ask("2faenable", &[])["2fa"]["secret_code"].as_str().expect("a secret").to_owned();
+    assert_eq!(program.ask("2faenable", &[("code", &totp::code(&secret, 0))])["success"], true);
+    let email = [("email", "mia@example.com"), ("pass", "secret")];
+    for (call, pairs) in [("login", &user), ("loginEmail", &email)] {
+        let program = Program::opened(&server, Way::Multipart);
+        assert_eq!(program.ask(call, pairs)["message"], "2FA code required.", "{call}");
+        assert_eq!(program.ask(call, &[&pairs[..], &[("code", "")]].concat())["message"], "2FA code required.");
+        let wrong = program.ask(call, &[&pairs[..], &[("code", "x")]].concat());
+        assert!(wrong["message"].as_str().unwrap().contains("2FA"), "{wrong}");
+        assert_eq!(
+            program.ask(call, &[&pairs[..], &[("code", &totp::code(&secret, 0))]].concat())["success"],
+            true,
+            "{call}"
+        );
+    }
 }

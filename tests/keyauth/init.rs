@@ -214,3 +214,16 @@ fn what_init_refuses_stops_no_session_that_is_open() {
         assert!(session.is_validated(), "{name}");
     }
 }
+
+#[test]
+fn init_takes_no_notice_of_what_a_registration_would_need() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[]);
+    let whole = [("username", "mia"), ("pass", "secret"), ("key", "KEY-1"), ("hwid", "PC-1")];
+    let reply = server.call("init", &whole);
+    assert_eq!(reply.message(), "Initialized");
+    assert_eq!((server.db.users(), server.db.license_now("KEY-1").used_at), (0, None));
+    let id = reply.json()["sessionid"].as_str().unwrap().to_owned();
+    assert!(server.db.session_now(&id).unwrap().user.is_none());
+}

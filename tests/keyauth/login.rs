@@ -256,3 +256,19 @@ fn kill_other_sessions_logs_the_others_out() {
     assert!(login(&two, "mia", "secret").success());
     assert!(!one.is_validated() && two.is_validated() && toms.is_validated());
 }
+
+#[test]
+fn accents_make_another_name() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    db.license("KEY-2");
+    let server = db.serve(&[]);
+    let session = server.init();
+    for (name, key) in [("J\u{fc}rgen", "KEY-1"), ("Jurgen", "KEY-2")] {
+        assert_eq!(login(&session, name, "secret").error(), "USER_NOT_FOUND", "{name}");
+        let made = session.call("register", &[("username", name), ("pass", "secret"), ("key", key)]);
+        assert_eq!(made.message(), "Logged in!", "{name}");
+    }
+    assert_eq!(login(&session, "J\u{fc}RGEN", "secret").message(), "Logged in!", "only ASCII case is no difference");
+    assert_eq!(login(&session, "J\u{dc}RGEN", "secret").error(), "USER_NOT_FOUND");
+}

@@ -11,7 +11,7 @@ const BLOCK: usize = 16;
 const HEX: &[&str] = &["type", "name", "ownerid", "sessionid"];
 
 /// Sent as they are.
-const PLAIN: &[&str] = &["init_iv", "hash", "reason", "newUsername"];
+const PLAIN: &[&str] = &["init_iv", "hash", "reason", "newUsername", "code"];
 
 /// Sent enciphered.
 const SEALED: &[&str] = &[

@@ -8,7 +8,7 @@ use keystead::clock::Clock;
 use keystead::domain::app::{self, Credentials};
 use keystead::domain::secret::{Hasher, token_hash};
 use keystead::domain::vault::{Purpose, Vault};
-use keystead::domain::{chat, owner, plan, user_variable, variable};
+use keystead::domain::{chat, owner, plan, relay, user_variable, variable};
 use keystead::model::app::App;
 use keystead::model::ban::{BanTarget, parse_network};
 use keystead::model::ids::{LicenseId, SubscriptionId, UserId};
@@ -16,12 +16,15 @@ use keystead::model::license::License;
 use keystead::model::session::Session;
 use keystead::model::time::{Span, Time};
 use keystead::model::user::{Credential, Device, Subscription, User};
+use keystead::store::files::{NewFile, Source};
 use keystead::store::one_time_secrets::{self, Kind};
+use keystead::store::relays::Relay;
 use keystead::store::tokens::{self, Token};
 use keystead::store::user_variables::{self, UserVariable};
 use keystead::store::variables::Variable;
 use keystead::store::{
-    self, Options, Store, Tx, apps, bans, chats, devices, licenses, server_keys, sessions, subscriptions, users,
+    self, Options, Store, Tx, apps, bans, chats, devices, files, licenses, relays, server_keys, sessions,
+    subscriptions, users,
 };
 
 use super::Server;
@@ -116,6 +119,25 @@ impl Fixture {
         let db = rusqlite::Connection::open(self.path()).unwrap();
         db.busy_timeout(super::PATIENCE).unwrap();
         db.execute_batch(sql).unwrap();
+    }
+
+    /// The first value that a query finds, as text.
+    pub fn sql_text(&self, sql: &str) -> String {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        let value: rusqlite::types::Value = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        match value {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// A number, asked in SQL on another connection.
+    pub fn count(&self, sql: &str) -> i64 {
+        let db = rusqlite::Connection::open(self.path()).unwrap();
+        db.busy_timeout(super::PATIENCE).unwrap();
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Sets a setting by its KeyAuth name.
@@ -306,6 +328,29 @@ impl Fixture {
     pub fn login_token(&self, user: &str, token: &str, expires_at: Time) {
         let (user, hash) = (self.user_id(user), token_hash(token));
         self.write(move |tx| one_time_secrets::replace(tx, user, Kind::Login, &hash, now(), expires_at).unwrap());
+    }
+
+    /// Adds a relay, wherever it leads.
+    pub fn relay(&self, id: &str, url: &str, authenticated: bool) {
+        let user_agent = relay::USER_AGENT.to_owned();
+        let (app, new) = (self.app.id, Relay { id: id.to_owned(), url: url.to_owned(), user_agent, authenticated });
+        self.write(move |tx| assert!(relays::insert(tx, app, &new).unwrap()));
+    }
+
+    /// Adds a file that is kept in the database.
+    pub fn kept_file(&self, id: &str, content: &[u8], authenticated: bool) {
+        self.new_file(id, Source::Bytes(content.to_vec().into()), authenticated);
+    }
+
+    /// Adds a file that is kept at a URL, wherever that leads.
+    pub fn file_at(&self, id: &str, url: &str, authenticated: bool) {
+        self.new_file(id, Source::Url(url.to_owned()), authenticated);
+    }
+
+    fn new_file(&self, id: &str, source: Source, authenticated: bool) {
+        let app = self.app.id;
+        let new = NewFile { id: id.to_owned(), name: "data.bin".to_owned(), authenticated, source };
+        self.write(move |tx| assert!(files::insert(tx, app, &new, now()).unwrap()));
     }
 
     /// Bans a device.

@@ -20,6 +20,7 @@ mod fixture;
 mod program;
 pub mod smtp;
 pub mod tls;
+pub(crate) mod totp;
 pub mod web;
 
 use std::io::{BufRead, BufReader};
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Barrier, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use client::{INIT_IV, Reply, Seal, Session, exchange, hmac_hex, post_bytes};
 pub use envelope::Envelope;
@@ -51,30 +52,20 @@ pub struct Server {
 impl Server {
     /// Starts `keystead serve` on this database with these flags more.
     pub fn start(db: Fixture, flags: &[&str]) -> Server {
-        let mut command = program::program(db.folder());
-        command.arg("serve").arg("--database").arg(db.path()).args(["--listen", "127.0.0.1:0"]).args(flags);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (found, listening) = mpsc::channel();
-        let log = std::thread::spawn(move || {
-            let mut lines = Vec::new();
-            for line in stderr.lines().map_while(Result::ok) {
-                if let Some(address) = line.strip_prefix("listening on http://") {
-                    let _ = found.send(address.parse().expect("an address"));
-                }
-                lines.push(line);
-            }
-            lines
-        });
-        match listening.recv_timeout(PATIENCE) {
-            Ok(address) => Server { db, address, child, log: Some(log) },
-            Err(_) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!("the server did not start: {:?}", log.join());
-            }
-        }
+        let (child, address, log) = spawn(&db, flags);
+        Server { db, address, child, log: Some(log) }
+    }
+
+    /// Kills it (SIGKILL): it finishes nothing.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts another one on the database of one that was killed.
+    pub fn start_again(&mut self, flags: &[&str]) {
+        let (child, address, log) = spawn(&self.db, flags);
+        (self.child, self.address, self.log) = (child, address, Some(log));
     }
 
     /// Changes the database as another process would, and comes back when the server has noticed.
@@ -91,19 +82,59 @@ impl Server {
         assert!(reply.success(), "{reply:?}");
     }
 
-    /// Stops it with SIGTERM; how it ended, and everything it wrote to stderr.
-    pub fn stop(mut self) -> (ExitStatus, Vec<String>) {
+    /// Stops it with SIGTERM; how it ended.
+    pub fn terminate(&mut self) -> ExitStatus {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
             .expect("a running server");
-        let status = self.child.wait().expect("ends");
+        self.child.wait().expect("ends")
+    }
+
+    /// Stops it with SIGTERM; how it ended, and everything it wrote to stderr.
+    pub fn stop(mut self) -> (ExitStatus, Vec<String>) {
+        let status = self.terminate();
         (status, self.log.take().unwrap().join().expect("reads to the end"))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
+    }
+}
+
+fn spawn(db: &Fixture, flags: &[&str]) -> (Child, SocketAddr, JoinHandle<Vec<String>>) {
+    let mut command = program::program(db.folder());
+    command.arg("serve").arg("--database").arg(db.path()).args(["--listen", "127.0.0.1:0"]).args(flags);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (found, listening) = mpsc::channel();
+    let log = std::thread::spawn(move || {
+        let mut lines = Vec::new();
+        for line in stderr.lines().map_while(Result::ok) {
+            if let Some(address) = line.strip_prefix("listening on http://") {
+                let _ = found.send(address.parse().expect("an address"));
+            }
+            lines.push(line);
+        }
+        lines
+    });
+    match listening.recv_timeout(PATIENCE) {
+        Ok(address) => (child, address, log),
+        Err(_) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server did not start: {:?}", log.join());
+        }
+    }
+}
+
+/// Comes back when this holds, which somebody else brings about; panics if nobody does.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -56,22 +57,32 @@ pub struct MailServer {
     /// Where it listens.
     pub address: SocketAddr,
     arrived: Arc<Mutex<Vec<Arrived>>>,
+    down: Arc<AtomicBool>,
 }
 
 impl MailServer {
     /// Starts one.
     pub fn start(spoken: Spoken, manners: Manners) -> MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let server = MailServer { address: listener.local_addr().expect("an address"), arrived: Arc::default() };
-        let arrived = Arc::clone(&server.arrived);
+        let address = listener.local_addr().expect("an address");
+        let server = MailServer { address, arrived: Arc::default(), down: Arc::default() };
+        let (arrived, down) = (Arc::clone(&server.arrived), Arc::clone(&server.down));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if down.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let (spoken, manners, arrived) = (spoken.clone(), manners.clone(), Arc::clone(&arrived));
                 // A client that goes away in the middle is the client's business.
                 thread::spawn(move || serve(stream, &spoken, manners, arrived));
             }
         });
         server
+    }
+
+    /// From now on it hangs up on everybody, or does so no more.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
     }
 
     /// What has arrived until now.

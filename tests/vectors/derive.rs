@@ -77,7 +77,7 @@ fn derive(source: &Vector, version: &Version) -> Vector {
     vector.header.retain(|(word, _)| word != "not in");
     for (word, rest) in &mut vector.header {
         match word.as_str() {
-            "first" => *rest = form(rest, version),
+            "first" | "refused" => *rest = form(rest, version),
             "sealed by" if version.name == "1.3" => *rest = "the server".to_owned(),
             "sealed by" if version.name == "1.1" => *rest = "nothing".to_owned(),
             "sealed by" => {
@@ -110,10 +110,12 @@ fn derive(source: &Vector, version: &Version) -> Vector {
     vector
 }
 
-/// A form as this version's client sends it: only 1.2 and 1.0 have an enckey, only 1.0 has an `init_iv`.
+/// A form as this version's client sends it: only 1.2 and 1.0 have an enckey, only 1.0 has an `init_iv` and demands a
+/// version.
 fn form(form: &str, version: &Version) -> String {
     if version.name == "1.0" {
-        return format!("{form}&{INIT_IV}");
+        let opens = parameter(form, "type") == Some("init") && parameter(form, "ver").is_none();
+        return format!("{form}{}&{INIT_IV}", if opens { "&ver=1.0" } else { "" });
     }
     form.split('&').filter(|pair| !pair.starts_with("enckey=")).collect::<Vec<_>>().join("&")
 }

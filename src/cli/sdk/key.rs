@@ -75,15 +75,16 @@ struct Masked {
     text: String,
 }
 
-/// Finds the key in all its forms.
-pub(super) fn find(source: &[u8], new: &PublicKey) -> Keys {
-    let mut keys = Keys { found: texts(source, new), unknown: Vec::new() };
+/// Finds the key in all its forms: KeyAuth's, the new one, and those of the `retired` that our server had before.
+pub(super) fn find(source: &[u8], new: &PublicKey, retired: &[PublicKey]) -> Keys {
+    let ours = [new].into_iter().chain(retired).map(PublicKey::as_str);
+    let known: Vec<&str> = [KEYAUTH].into_iter().chain(ours).collect();
+    let mut keys = Keys { found: texts(source, new, &known), unknown: Vec::new() };
     let large = number::large(source);
     let vouched = |text: &str| {
-        let known = text.eq_ignore_ascii_case(KEYAUTH) || text.eq_ignore_ascii_case(new.as_str());
-        known || large.iter().any(|number| number.value == fnv1a(text))
+        known.iter().any(|key| text.eq_ignore_ascii_case(key)) || large.iter().any(|number| number.value == fnv1a(text))
     };
-    let mut old_texts = vec![KEYAUTH.to_owned(), new.as_str().to_owned()];
+    let mut old_texts: Vec<String> = known.iter().map(|key| (*key).to_owned()).collect();
     let (wholes, halves): (Vec<Masked>, Vec<Masked>) = masked(source).into_iter().partition(|m| m.text.len() == 64);
     for whole in wholes {
         if vouched(&whole.text) {
@@ -118,11 +119,11 @@ pub(super) fn find(source: &[u8], new: &PublicKey) -> Keys {
     keys
 }
 
-fn texts(source: &[u8], new: &PublicKey) -> Vec<Found> {
+fn texts(source: &[u8], new: &PublicKey, known: &[&str]) -> Vec<Found> {
     let hex_at = |at: Option<usize>| at.and_then(|at| source.get(at)).is_some_and(u8::is_ascii_hexdigit);
     let mut found = Vec::new();
     for (start, window) in source.windows(64).enumerate() {
-        let known = [KEYAUTH, new.as_str()].iter().any(|key| window.eq_ignore_ascii_case(key.as_bytes()));
+        let known = known.iter().any(|key| window.eq_ignore_ascii_case(key.as_bytes()));
         if known && !hex_at(start.checked_sub(1)) && !hex_at(Some(start + 64)) {
             let at = start..start + 64;
             let text = if capitals(window) { new.as_str().to_ascii_uppercase() } else { new.as_str().to_owned() };

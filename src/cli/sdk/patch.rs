@@ -16,6 +16,8 @@ pub(super) struct Target {
     pub(super) base: Base,
     /// The server's key.
     pub(super) key: PublicKey,
+    /// The keys that it had before, which clients may still have.
+    pub(super) retired: Vec<PublicKey>,
 }
 
 /// A URL in the source.
@@ -93,7 +95,7 @@ pub(super) fn patch(source: &[u8], kind: &Kind, target: &Target) -> Patched {
             )),
         }
     }
-    let keys = key::find(source, &target.key);
+    let keys = key::find(source, &target.key, &target.retired);
     let (masked, checksum) = (
         keys.found.iter().any(|found| matches!(found.form, Form::Masked(_))),
         keys.found.iter().any(|found| found.form == Form::Checksum),

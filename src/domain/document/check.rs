@@ -7,20 +7,31 @@ use std::fmt::{self, Display};
 
 use crate::domain::app::{check_name, is_secret, is_sellerkey};
 use crate::domain::license::{MAX_KEY, MAX_LEVEL, MAX_NOTE, MAX_REASON};
+use crate::domain::target::Targets;
 use crate::domain::{app, owner, plan, variable};
 use crate::model::ban::{BanTarget, MAX_HWID, parse_network, print_network};
 use crate::model::ids::fold;
 use crate::model::license::License;
+use crate::model::log::LogLine;
 use crate::model::settings::Setting;
 use crate::model::time::{LIFETIME_SECONDS, MAX_SPAN_SECONDS, Span, Time};
 use crate::model::user::{Device, Subscription, User};
 use crate::store::bans::Ban;
+use crate::store::files::NewFile;
+use crate::store::relays::Relay;
+use crate::store::tokens::Token;
+use crate::store::user_variables::UserVariable;
 use crate::store::variables::Variable;
 
 use super::{Document, OrText, Problem};
 
+mod chats;
+mod files;
 mod licenses;
+mod tokens;
 mod users;
+
+pub(super) use chats::NewChannel;
 
 /// The most problems that are told at once.
 const TOLD: usize = 20;
@@ -40,8 +51,15 @@ pub struct Checked {
     pub(super) variables: Vec<Variable>,
     pub(super) bans: Vec<Ban>,
     pub(super) allowed_networks: Vec<String>,
+    pub(super) relays: Vec<Relay>,
+    /// Each with when it was added.
+    pub(super) files: Vec<(NewFile, Time)>,
     pub(super) licenses: Vec<NewLicense>,
     pub(super) users: Vec<NewUser>,
+    /// Each with the place of its license in `licenses`.
+    pub(super) tokens: Vec<(Token, Option<usize>)>,
+    pub(super) chats: Vec<NewChannel>,
+    pub(super) logs: Vec<LogLine>,
 }
 
 /// What decides where the app goes, and whether it may.
@@ -75,6 +93,10 @@ pub(super) struct NewUser {
     pub(super) password: Option<String>,
     pub(super) devices: Vec<Device>,
     pub(super) subscriptions: Vec<NewSubscription>,
+    pub(super) variables: Vec<UserVariable>,
+    pub(super) muted_until: Option<Time>,
+    /// The secret of the second factor, to be sealed.
+    pub(super) two_factor: Option<Vec<u8>>,
 }
 
 /// A subscription and the place of its license in [`Checked::licenses`].
@@ -90,6 +112,14 @@ pub struct Overrides {
     pub owner: Option<String>,
     /// The app's name.
     pub name: Option<String>,
+}
+
+/// What the server's settings say about what a document may hold.
+pub struct Rules {
+    /// Where relays and files may lead.
+    pub targets: Targets,
+    /// The most bytes of a file.
+    pub file_limit: usize,
 }
 
 /// All that is wrong with a document.
@@ -207,10 +237,12 @@ struct Context<'a> {
     level: String,
     duration: Span,
     plans: &'a [(String, String)],
+    targets: &'a Targets,
+    file_limit: usize,
 }
 
 /// Whether the document can be imported, and as what. Times that are left out are `now`.
-pub fn check(document: Document, overrides: &Overrides, now: Time) -> Result<Checked, Problems> {
+pub fn check(document: Document, overrides: &Overrides, rules: &Rules, now: Time) -> Result<Checked, Problems> {
     let mut found = Findings::default();
 
     let owner_chosen = overrides.owner.is_some();
@@ -241,11 +273,15 @@ pub fn check(document: Document, overrides: &Overrides, now: Time) -> Result<Che
     let paused_at = paused(paused_at, &mut settings, now, &mut found);
     let (level, duration) = license_defaults(&settings);
     let plans = plans(document.plans, &level, &mut found);
-    let context = Context { now, paused_at, level, duration, plans: &plans };
+    let Rules { targets, file_limit } = rules;
+    let context = Context { now, paused_at, level, duration, plans: &plans, targets, file_limit: *file_limit };
 
     let variables = variables(document.variables, &mut found);
     let bans = bans(document.bans, &context, &mut found);
     let allowed_networks = allowed_networks(&document.allowed_networks, &mut found);
+
+    let relays = files::relays(document.relays, &context, &mut found);
+    let files = files::files(document.files, &context, &mut found);
 
     let mut names = HashMap::with_capacity(document.users.len());
     for (i, user) in document.users.iter().enumerate() {
@@ -253,6 +289,10 @@ pub fn check(document: Document, overrides: &Overrides, now: Time) -> Result<Che
     }
     let (licenses, keys) = licenses::check(document.licenses, &context, &names, &mut found);
     let users = users::check(document.users, &context, &licenses, &keys, &mut found);
+
+    let tokens = tokens::check(document.tokens, &context, &keys, &mut found);
+    let chats = chats::channels(document.chats, &context, &names, &mut found);
+    let logs = chats::logs(document.logs, &context, &mut found);
 
     if !found.told.is_empty() {
         return Err(Problems { told: found.told, more: found.more });
@@ -267,8 +307,13 @@ pub fn check(document: Document, overrides: &Overrides, now: Time) -> Result<Che
         variables,
         bans,
         allowed_networks,
+        relays,
+        files,
         licenses,
         users,
+        tokens,
+        chats,
+        logs,
     })
 }
 

@@ -6,16 +6,28 @@
 
 use std::io::{self, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::domain::sealing::SealingError;
+use crate::domain::two_factor;
+use crate::domain::vault::Vault;
 use crate::model::app::App;
 use crate::model::ban::BanTarget;
-use crate::model::ids::{AppId, LicenseId, UserId};
-use crate::model::time::Time;
+use crate::model::ids::{AppId, LicenseId, TokenId, UserId};
+use crate::model::time::{Span, Time};
 use crate::model::user::Credential;
-use crate::store::{self, Tx, apps, bans, devices, licenses, plans, subscriptions, users, variables};
+use crate::store::files::Place;
+use crate::store::{
+    self, Tx, apps, bans, chats, devices, files, licenses, logs, plans, relays, subscriptions, tokens, user_variables,
+    users, variables,
+};
 
-use super::{Ban, Device, Duration, FORMAT, License, OrText, Owner, Plan, Subscription, User, VERSION, Variable};
+use super::{
+    Ban, Channel, Device, Duration, FORMAT, File, License, Log, Message, OrText, Owner, Plan, Relay, Subscription,
+    Token, User, UserVariable, VERSION, Variable,
+};
 
 /// Rows read at once.
 const PAGE: i64 = 1_000;
@@ -26,12 +38,24 @@ pub enum ExportError {
     /// It was deleted or replaced a moment ago.
     #[error("the app is gone; see `keystead app list`")]
     Gone,
+    /// What is sealed cannot be opened.
+    #[error(transparent)]
+    Sealed(SealingError),
     /// The document could not be written.
     #[error("cannot write the document: {0}")]
     Io(#[from] io::Error),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl From<SealingError> for ExportError {
+    fn from(error: SealingError) -> ExportError {
+        match error {
+            SealingError::Store(error) => ExportError::Store(error),
+            other => ExportError::Sealed(other),
+        }
+    }
 }
 
 impl From<serde_json::Error> for ExportError {
@@ -41,15 +65,25 @@ impl From<serde_json::Error> for ExportError {
 }
 
 /// Writes the document of the app that clients name by ownerid and name.
-pub fn export(tx: &mut Tx<'_>, ownerid: &str, name: &str, out: &mut impl Write) -> Result<(), ExportError> {
+pub fn export(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    ownerid: &str,
+    name: &str,
+    out: &mut impl Write,
+) -> Result<(), ExportError> {
     let app = apps::find(tx, ownerid, name)?.ok_or(ExportError::Gone)?;
     let mut page = Page { out, first: true };
     page.begin("{")?;
     head(&mut page, &app)?;
     settings(tx, &mut page, app.id)?;
     small_lists(tx, &mut page, app.id)?;
+    outside(tx, &mut page, app.id)?;
     page.list("licenses", |page| write_licenses(tx, page, app.id))?;
-    page.list("users", |page| write_users(tx, page, app.id))?;
+    page.list("users", |page| write_users(tx, vault, page, app.id))?;
+    page.list("tokens", |page| write_tokens(tx, page, app.id))?;
+    page.list("chats", |page| write_chats(tx, page, app.id))?;
+    page.list("logs", |page| write_logs(tx, page, app.id))?;
     page.end("\n}\n")?;
     page.out.flush()?;
     Ok(())
@@ -180,7 +214,12 @@ fn write_licenses<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId)
     }
 }
 
-fn write_users<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) -> Result<(), ExportError> {
+fn write_users<W: Write>(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    page: &mut Page<'_, W>,
+    app: AppId,
+) -> Result<(), ExportError> {
     let mut last = UserId(0);
     loop {
         let some = users::after(tx, app, last, PAGE)?;
@@ -195,6 +234,9 @@ fn write_users<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) ->
             };
             let devices = devices::of_user(tx, found.id)?;
             let subscriptions = subscriptions::of_user(tx, found.id)?;
+            let variables = user_variables::of_user(tx, found.id)?;
+            let muted_until = chats::muted_until(tx, found.id)?.map(|t| t.0);
+            let two_factor = two_factor::secret_text(tx, vault, found.id)?;
             page.entry(User {
                 name: found.name,
                 password: None,
@@ -225,6 +267,92 @@ fn write_users<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) ->
                         })
                     })
                     .collect(),
+                variables: variables
+                    .into_iter()
+                    .map(|v| UserVariable { name: v.name, value: v.value, read_only: v.read_only })
+                    .collect(),
+                muted_until,
+                two_factor,
+            })?;
+        }
+    }
+}
+
+fn outside<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) -> Result<(), ExportError> {
+    page.list("relays", |page| {
+        let all = relays::all(tx, app)?;
+        all.into_iter().try_for_each(|found| {
+            let relays::Relay { id, url, user_agent, authenticated } = found;
+            page.entry(Relay { id, url, user_agent, authenticated })
+        })
+    })?;
+    page.list("files", |page| {
+        for found in files::all(tx, app)? {
+            let (url, content) = match found.place {
+                Place::At(url) => (Some(url), None),
+                Place::Here(_) => (None, files::content(tx, app, &found.id)?),
+            };
+            page.entry(File {
+                id: found.id,
+                name: found.name,
+                authenticated: found.authenticated,
+                created_at: seconds(found.created_at),
+                url,
+                content_base64: content.map(|bytes| STANDARD.encode(bytes)),
+            })?;
+        }
+        Ok(())
+    })
+}
+
+fn write_tokens<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) -> Result<(), ExportError> {
+    let mut last = TokenId(0);
+    loop {
+        let some = tokens::after(tx, app, last, PAGE)?;
+        let Some(end) = some.last() else { return Ok(()) };
+        last = end.id;
+        for found in some {
+            page.entry(Token {
+                token: found.token,
+                key: found.key,
+                file_hash: found.file_hash,
+                note: found.note,
+                created_at: seconds(found.created_at),
+                banned: found.banned.then_some(true),
+                ban_reason: found.ban_reason,
+            })?;
+        }
+    }
+}
+
+fn write_chats<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) -> Result<(), ExportError> {
+    for (channel, _) in chats::channels(tx, app)? {
+        let messages = chats::messages_with_users(tx, channel.id)?.into_iter().map(|(message, user)| Message {
+            // Said only where it is another text than the name.
+            author: (user.as_ref() != Some(&message.author)).then_some(message.author),
+            user,
+            text: message.text,
+            sent_at: seconds(message.sent_at),
+        });
+        let messages = messages.collect();
+        page.entry(Channel { name: channel.name, delay: Some(Duration(Span::Seconds(channel.delay))), messages })?;
+    }
+    Ok(())
+}
+
+fn write_logs<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) -> Result<(), ExportError> {
+    let mut last = 0;
+    loop {
+        let some = logs::after(tx, app, last, PAGE)?;
+        let Some((end, _)) = some.last() else { return Ok(()) };
+        last = *end;
+        for (_, line) in some {
+            page.entry(Log {
+                logged_at: seconds(line.logged_at),
+                message: line.message,
+                credential: line.credential,
+                pc_user: line.pc_user,
+                ip: Some(line.ip).filter(|ip| !ip.is_empty()),
             })?;
         }
     }

@@ -17,6 +17,11 @@ pub(super) fn yes() -> bool {
     true
 }
 
+/// The default of a relay's user agent.
+pub(super) fn user_agent() -> String {
+    crate::domain::relay::USER_AGENT.to_owned()
+}
+
 /// A list entry that may be a single text: the one field that it cannot do without.
 pub(super) struct OrText<T>(pub(super) T);
 

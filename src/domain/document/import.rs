@@ -12,19 +12,25 @@ use std::sync::Arc;
 use rand::CryptoRng;
 
 use crate::domain::app::AppError;
+use crate::domain::chat::{self, ChatError};
 use crate::domain::hashing::Hashing;
 use crate::domain::owner::{self, OwnerError};
 use crate::domain::secret::{Proof, Work, new_secret, new_sellerkey};
+use crate::domain::two_factor;
 use crate::domain::variable::{self, VariableError};
+use crate::domain::vault::Vault;
 use crate::model::app::{App, Owner};
 use crate::model::ids::{AppId, LicenseId, UserId};
 use crate::model::time::Time;
 use crate::model::user::Credential;
 use crate::store::apps::{self, NewApp};
 use crate::store::lock::ImportLock;
-use crate::store::{self, Store, Tx, bans, devices, licenses, owners, plans, subscriptions, users};
+use crate::store::{
+    self, Store, Tx, bans, chats, devices, files, licenses, logs, owners, plans, relays, subscriptions, tokens,
+    user_variables, users,
+};
 
-use super::check::{Checked, Place};
+use super::check::{Checked, NewChannel, Place};
 
 /// Rows in one transaction: some ten milliseconds.
 const CHUNK: usize = 1_000;
@@ -87,9 +93,21 @@ pub enum ImportError {
     /// A variable was refused.
     #[error(transparent)]
     Variable(VariableError),
+    /// A channel was refused.
+    #[error(transparent)]
+    Chat(ChatError),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+impl From<ChatError> for ImportError {
+    fn from(error: ChatError) -> ImportError {
+        match error {
+            ChatError::Store(error) => ImportError::Store(error),
+            other => ImportError::Chat(other),
+        }
+    }
 }
 
 impl From<OwnerError> for ImportError {
@@ -181,6 +199,7 @@ pub fn hash_passwords(
 /// Writes the document's app. Passwords have been hashed: users whose password was not are locked.
 pub fn run(
     store: &Store,
+    vault: &Arc<Vault>,
     alone: &ImportLock,
     checked: Checked,
     replace: bool,
@@ -193,7 +212,7 @@ pub fn run(
         let checked = Arc::clone(&checked);
         store.write(move |tx| begin(tx, &checked, replace, now, &mut rand::rng())).wait()?
     };
-    let done = fill(store, id, &checked, progress).and_then(|()| {
+    let done = fill(store, vault, id, &checked, progress).and_then(|()| {
         let (checked, owner) = (Arc::clone(&checked), owner.clone());
         store.write(move |tx| show(tx, &owner, id, &checked, replace, &mut rand::rng())).wait()
     });
@@ -294,6 +313,9 @@ fn begin(
     for network in &checked.allowed_networks {
         apps::allow_network(tx, id, network)?;
     }
+    for relay in &checked.relays {
+        relays::insert(tx, id, relay)?;
+    }
     Ok((owner, id))
 }
 
@@ -301,11 +323,14 @@ fn begin(
 /// names licenses.
 fn fill(
     store: &Store,
+    vault: &Arc<Vault>,
     app: AppId,
     checked: &Arc<Checked>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), ImportError> {
-    let total = checked.users.len() * 2 + checked.licenses.len() + checked.bans.len();
+    let small =
+        checked.bans.len() + checked.files.len() + checked.tokens.len() + checked.chats.len() + checked.logs.len();
+    let total = checked.users.len() * 2 + checked.licenses.len() + small;
     let mut written = 0;
     let mut wrote = |rows: usize| {
         written += rows;
@@ -320,10 +345,21 @@ fn fill(
         wrote(rows);
     }
 
+    // One at a time: each may be large.
+    for at in 0..checked.files.len() {
+        let checked = Arc::clone(checked);
+        let write = move |tx: &mut Tx<'_>| {
+            let (file, created_at) = &checked.files[at];
+            files::insert(tx, app, file, *created_at).map(drop)
+        };
+        store.write(write).wait()?;
+        wrote(1);
+    }
+
     let mut user_ids = Vec::with_capacity(checked.users.len());
     for chunk in chunks(checked.users.len()) {
-        let (rows, checked) = (chunk.len(), Arc::clone(checked));
-        let ids = store.write(move |tx| write_users(tx, app, &checked, chunk.clone())).wait()?;
+        let (rows, checked, vault) = (chunk.len(), Arc::clone(checked), Arc::clone(vault));
+        let ids = store.write(move |tx| write_users(tx, &vault, app, &checked, chunk.clone())).wait()?;
         user_ids.extend(ids);
         wrote(rows);
     }
@@ -344,6 +380,24 @@ fn fill(
         store.write(move |tx| write_subscriptions(tx, &checked, chunk.clone(), &user_ids, &license_ids)).wait()?;
         wrote(rows);
     }
+
+    for chunk in chunks(checked.tokens.len()) {
+        let (rows, checked, license_ids) = (chunk.len(), Arc::clone(checked), Arc::clone(&license_ids));
+        store.write(move |tx| write_tokens(tx, app, &checked, chunk.clone(), &license_ids)).wait()?;
+        wrote(rows);
+    }
+    for at in 0..checked.chats.len() {
+        let (checked, user_ids) = (Arc::clone(checked), Arc::clone(&user_ids));
+        store.write(move |tx| write_channel(tx, app, &checked.chats[at], &user_ids)).wait()?;
+        wrote(1);
+    }
+    for chunk in chunks(checked.logs.len()) {
+        let (rows, checked) = (chunk.len(), Arc::clone(checked));
+        store
+            .write(move |tx| checked.logs[chunk.clone()].iter().try_for_each(|line| logs::insert(tx, app, line)))
+            .wait()?;
+        wrote(rows);
+    }
     Ok(())
 }
 
@@ -353,12 +407,27 @@ fn chunks(length: usize) -> impl Iterator<Item = Range> {
     (0..length).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(length))
 }
 
-fn write_users(tx: &mut Tx<'_>, app: AppId, checked: &Checked, chunk: Range) -> Result<Vec<UserId>, ImportError> {
+fn write_users(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    app: AppId,
+    checked: &Checked,
+    chunk: Range,
+) -> Result<Vec<UserId>, ImportError> {
     let mut ids = Vec::with_capacity(chunk.len());
     for new in &checked.users[chunk] {
         let id = users::insert(tx, app, &new.user)?.ok_or(ImportError::Gone)?;
         for device in &new.devices {
             devices::insert(tx, id, &device.hwid, device.bound_at)?;
+        }
+        for variable in &new.variables {
+            user_variables::set(tx, id, variable)?;
+        }
+        if let Some(until) = new.muted_until {
+            chats::mute(tx, id, until)?;
+        }
+        if let Some(secret) = &new.two_factor {
+            two_factor::set_secret(tx, vault, id, secret, &mut rand::rng())?;
         }
         ids.push(id);
     }
@@ -394,6 +463,36 @@ fn write_subscriptions(
             subscription.license = new.license.map(|at| licenses[at]);
             subscriptions::insert(tx, users[at], &subscription)?;
         }
+    }
+    Ok(())
+}
+
+fn write_tokens(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    checked: &Checked,
+    chunk: Range,
+    licenses: &[LicenseId],
+) -> Result<(), ImportError> {
+    for (new, license) in &checked.tokens[chunk] {
+        let license = license.map(|at| licenses[at]);
+        tokens::insert(tx, app, &new.token, license, new.note.as_deref(), new.created_at)?;
+        let made = tokens::find(tx, app, &new.token)?.ok_or(ImportError::Gone)?;
+        if let Some(hash) = &new.file_hash {
+            tokens::bind(tx, made.id, hash)?;
+        }
+        if new.banned {
+            tokens::ban(tx, made.id, new.ban_reason.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_channel(tx: &mut Tx<'_>, app: AppId, new: &NewChannel, users: &[UserId]) -> Result<(), ImportError> {
+    chat::create(tx, app, &new.name, new.delay)?;
+    let channel = chats::channel(tx, app, &new.name)?.ok_or(ImportError::Gone)?;
+    for (message, user) in &new.messages {
+        chats::send(tx, channel.id, user.map(|at| users[at]), message)?;
     }
     Ok(())
 }

@@ -44,8 +44,13 @@ pub struct Document {
     variables: Vec<Variable>,
     bans: Vec<Ban>,
     allowed_networks: Vec<String>,
+    relays: Vec<Relay>,
+    files: Vec<File>,
     licenses: Vec<OrText<License>>,
     users: Vec<User>,
+    tokens: Vec<OrText<Token>>,
+    chats: Vec<OrText<Channel>>,
+    logs: Vec<Log>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -93,6 +98,100 @@ struct Ban {
     note: Option<String>,
     #[serde(deserialize_with = "fields::time")]
     created_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Relay {
+    id: String,
+    url: String,
+    #[serde(default = "fields::user_agent")]
+    user_agent: String,
+    #[serde(default = "fields::yes")]
+    authenticated: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct File {
+    id: String,
+    name: String,
+    #[serde(default = "fields::yes")]
+    authenticated: bool,
+    #[serde(default, deserialize_with = "fields::time")]
+    created_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_base64: Option<String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
+struct Token {
+    token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(deserialize_with = "fields::time")]
+    created_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    banned: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ban_reason: Option<String>,
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Token {
+        Token { token, ..Token::default() }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
+struct Channel {
+    name: String,
+    #[serde(deserialize_with = "fields::duration")]
+    delay: Option<Duration>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    messages: Vec<Message>,
+}
+
+impl From<String> for Channel {
+    fn from(name: String) -> Channel {
+        Channel { name, ..Channel::default() }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
+struct Message {
+    /// Whose it is; left out where that user is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// As it is shown; the user's name unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    text: String,
+    #[serde(deserialize_with = "fields::time")]
+    sent_at: Option<i64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "an object")]
+struct Log {
+    #[serde(deserialize_with = "fields::time")]
+    logged_at: Option<i64>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pc_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -158,6 +257,22 @@ struct User {
     devices: Vec<OrText<Device>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     subscriptions: Vec<OrText<Subscription>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<UserVariable>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "fields::time")]
+    muted_until: Option<i64>,
+    /// The secret of the second factor, in base32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    two_factor: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct UserVariable {
+    name: String,
+    value: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]

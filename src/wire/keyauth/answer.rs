@@ -13,6 +13,7 @@ use crate::model::exchange::{HeaderValue, Note, Response};
 use crate::model::session::Session;
 use crate::store;
 use crate::wire::form::Form;
+use crate::wire::limits::Share;
 use crate::wire::reply::{Fields, Json, encode};
 use crate::wire::{Ctx, Fault};
 
@@ -27,23 +28,25 @@ pub(super) struct Reply {
     pub(super) message: Cow<'static, str>,
     pub(super) fields: Fields,
     pub(super) tail: Fields,
+    /// The room that a large one takes until it is sent.
+    pub(super) room: Option<Share>,
 }
 
 impl Reply {
     /// A success that is only a message.
     pub(super) fn message(message: impl Into<Cow<'static, str>>) -> Reply {
-        Reply { message: message.into(), fields: Vec::new(), tail: Vec::new() }
+        Reply { message: message.into(), fields: Vec::new(), tail: Vec::new(), room: None }
     }
 
     /// A success with fields.
     pub(super) fn with(message: impl Into<Cow<'static, str>>, fields: Fields) -> Reply {
-        Reply { message: message.into(), fields, tail: Vec::new() }
+        Reply { message: message.into(), fields, tail: Vec::new(), room: None }
     }
 }
 
 /// A request whose app, session and call are known as far as they can be; or a refusal of it.
 pub(super) struct Opened {
-    version: &'static Version,
+    pub(super) version: &'static Version,
     /// As sent; kept only where answers repeat it.
     ownerid: String,
     pub(super) app: Option<Arc<App>>,
@@ -88,8 +91,12 @@ impl Opened {
     pub(super) fn finish(self, ctx: &Ctx, outcome: Result<Reply, Stop>) -> Response {
         let mut status = 200;
         let mut retry_after = None;
+        let mut room = None;
         let (mut fields, code) = match outcome {
-            Ok(reply) => (success(reply), "OK"),
+            Ok(mut reply) => {
+                room = reply.room.take();
+                (success(reply), "OK")
+            }
             Err(Stop::Refused(Refusal::AppNotFound)) => return self.not_found(ctx),
             Err(Stop::Refused(refusal)) => {
                 match &refusal {
@@ -110,7 +117,13 @@ impl Opened {
             }
         };
         let body = shaped(self.version, &self.ownerid, &mut fields, ctx);
-        self.send(ctx, status, body, code, retry_after)
+        // What it was made of may be as large as the answer itself.
+        drop(fields);
+        let mut response = self.send(ctx, status, body, code, retry_after);
+        if let Some(room) = room {
+            response.body = room.hold(response.body);
+        }
+        response
     }
 
     /// The bare text that every client knows (contract 1.8).

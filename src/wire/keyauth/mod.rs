@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use crate::domain::secret::{Proof, Work};
 use crate::domain::server_key::ServerKey;
@@ -13,10 +14,11 @@ use crate::model::app::App;
 use crate::model::exchange::{Request, Response, subscriber};
 use crate::model::ids::SessionId;
 use crate::model::session::Session;
+use crate::pending::pending;
 use crate::store::{self, apps, sessions};
 
 use super::form::{self, Form};
-use super::{Answer, Ctx, Door, Family};
+use super::{Answer, Ctx, Door, Family, Fault};
 
 mod answer;
 pub mod calls;
@@ -26,7 +28,7 @@ pub mod versions;
 mod words;
 
 use answer::{Opened, Reply};
-use calls::{Call, Req, Run};
+use calls::{Call, Errand, Req, Run};
 use seal::Sealer;
 use versions::{Sealing, Version};
 
@@ -65,8 +67,16 @@ static DOOR_1_0: Door = Door {
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_0, fault),
 };
 
+/// What a customer reads when this is refused, where the app has no text of its own for it.
+pub fn words_of(refusal: &Refusal) -> String {
+    words::text(refusal, None).into_owned()
+}
+
 /// How often a call is run again because what it had proven changed meanwhile.
 const TRIES: usize = 4;
+
+/// An answer with more content than this, in bytes, is made on a thread of its own.
+const LARGE: usize = 1 << 20;
 
 /// One request on its way through.
 struct Exchange {
@@ -133,7 +143,9 @@ impl Exchange {
             };
             if let Err(error) = looked_up {
                 let mut sealer = Sealer::new(self.version, self.form.raw("init_iv"));
-                sealer.server_key = known.server_key;
+                if self.version.sealing == Sealing::Ed25519 {
+                    sealer.server_key = known.server_key.or_else(|| self.ctx.server_key.last());
+                }
                 let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.secret));
                 return Opened::unknown(self.version, &self.form, seal).fail(&self.ctx, &error);
             }
@@ -254,10 +266,10 @@ impl Exchange {
     fn enckey(&self) -> Enckey<'_> {
         match (self.version.has_enckey(), self.form.raw("enckey")) {
             (false, _) => Enckey::NotApplicable,
-            (true, None) => Enckey::Missing,
-            (true, Some(_)) if self.version.sealing == Sealing::Envelope => {
-                self.form.text("enckey").map_or(Enckey::Missing, Enckey::Envelope)
+            (true, _) if self.version.sealing == Sealing::Envelope => {
+                Enckey::Envelope(self.form.text("enckey").unwrap_or_default())
             }
+            (true, None) => Enckey::Missing,
             (true, Some(raw)) => {
                 Enckey::Given(self.form.text("enckey").unwrap_or(if raw.is_empty() { raw } else { "" }))
             }
@@ -294,6 +306,7 @@ impl Exchange {
             lists: &self.ctx.lists,
             public_url: &self.ctx.public_url,
             vault: &self.ctx.vault,
+            limits: &self.ctx.limits,
             mail: self.ctx.mail,
             enckey: self.enckey(),
             token_file: self.token_file(),
@@ -318,7 +331,7 @@ impl Exchange {
             let outcome = turn(&ctx.store, call, &job, proof.take()).await;
             let work = match outcome {
                 Err(Stop::Prove(work)) => work,
-                outcome => return opened.finish(&ctx, outcome),
+                outcome => return finish(&ctx, opened, outcome).await,
             };
             proof = match prove(&job.0, work).await {
                 Ok(proof) => Some(proof),
@@ -353,6 +366,14 @@ async fn turn(store: &store::Store, call: &'static Call, job: &Job, proof: Optio
                 })
                 .await
         }
+        Run::Outside(run) => {
+            let asking = Arc::clone(&job);
+            let errand = store.read(move |tx| {
+                let session = asking.2.as_deref().ok_or(Refusal::SessionNotFound)?;
+                run(&asking.0.req(&asking.1), session, tx)
+            });
+            fulfil(&job.0, errand.await?).await
+        }
         Run::Password(run) if proof.is_none() => {
             store
                 .read(move |tx| {
@@ -372,6 +393,38 @@ async fn turn(store: &store::Store, call: &'static Call, job: &Job, proof: Optio
                 .await
         }
     }
+}
+
+/// Does what is left to do for an answer. Nothing of the database is held here.
+async fn fulfil(exchange: &Exchange, errand: Errand) -> Result<Reply, Stop> {
+    let (ask, answer) = match errand {
+        Errand::Done(reply) => return Ok(reply),
+        Errand::Fetch(ask, answer) => (ask, answer),
+    };
+    let (limits, client) = (&exchange.ctx.limits, exchange.request.peer);
+    let _place = limits.fetch(client).ok_or(Refusal::Busy)?;
+    let got = exchange.ctx.fetcher.fetch(ask).await;
+    let room = match &got {
+        Ok(got) => Some(limits.room(client, got.body.len()).ok_or(Refusal::Busy)?),
+        Err(_) => None,
+    };
+    Ok(Reply { room, ..answer(got)? })
+}
+
+/// Writes and seals an answer; a large one on a thread of its own, because that takes a while, and others wait here. How
+/// many such threads there are is bounded by the room that large answers share.
+async fn finish(ctx: &Arc<Ctx>, opened: Opened, outcome: Result<Reply, Stop>) -> Response {
+    let is_large = matches!(&outcome, Ok(Reply { room: Some(room), .. }) if room.content() > LARGE);
+    if !is_large {
+        return opened.finish(ctx, outcome);
+    }
+    let (version, (deliver, promise)) = (opened.version, pending());
+    let there = Arc::clone(ctx);
+    let work = move || deliver.deliver(opened.finish(&there, outcome));
+    if let Err(error) = thread::Builder::new().name("large-answer".to_owned()).spawn(work) {
+        tracing::error!(%error, "no thread for a large answer");
+    }
+    promise.await.unwrap_or_else(|_| answer::fault(ctx, version, Fault::Panicked))
 }
 
 async fn prove(exchange: &Exchange, work: Work) -> Result<Proof, Stop> {

@@ -115,10 +115,7 @@ impl Seal {
             }
             Seal::Server(key) => {
                 let timestamp = now.0.to_string();
-                let mut message = Vec::with_capacity(timestamp.len() + body.len());
-                message.extend_from_slice(timestamp.as_bytes());
-                message.extend_from_slice(&body);
-                let signature = HeaderValue::Made(key.sign(&message));
+                let signature = HeaderValue::Made(key.sign(&[timestamp.as_bytes(), &body]));
                 let timestamp = HeaderValue::Made(timestamp);
                 let headers = [Some(("x-signature-timestamp", timestamp)), Some(("x-signature-ed25519", signature))];
                 Sealed { body, headers }
@@ -216,5 +213,27 @@ mod tests {
         };
         assert_eq!(time, "1700000000");
         assert!(signature.starts_with("8f4302a91bc5203c3222") && signature.len() == 128);
+    }
+
+    proptest::proptest! {
+        /// Verified by another implementation than the one that signs.
+        #[test]
+        fn whatever_1_3_sends_verifies(seed: [u8; 32], body: Vec<u8>, now in 0..i64::MAX) {
+            let key = Arc::new(ServerKey::of_seed(seed));
+            let public = hex::decode(key.public_key()).unwrap();
+            let mut sealer = Sealer::new(&versions::V1_3, None);
+            sealer.server_key = Some(key);
+            for seal in [sealer.none(), sealer.secret(SECRET), sealer.of_session(&session(Some("k")))] {
+                let sealed = seal.close(Bytes::from(body.clone()), Time(now));
+                let [Some((_, HeaderValue::Made(time))), Some((_, HeaderValue::Made(signature)))] = sealed.headers else {
+                    panic!("two headers")
+                };
+                assert_eq!((&sealed.body[..], &time), (&body[..], &now.to_string()));
+                let signature = hex::decode(signature).unwrap();
+                ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, &public)
+                    .verify(&[time.as_bytes(), &body].concat(), &signature)
+                    .expect("the signature is over exactly this");
+            }
+        }
     }
 }

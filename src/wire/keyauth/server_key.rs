@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::clock::Clock;
 use crate::domain::server_key::{self, ServerKey};
 use crate::domain::vault::Vault;
+use crate::model::time::Time;
 use crate::store::{self, Store};
 
 /// The key pair that signs now.
@@ -17,6 +18,15 @@ impl Held {
     pub(super) fn fresh(&self, store: &Store) -> Option<Arc<ServerKey>> {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
         held.as_ref().filter(|(epoch, _)| *epoch == store.cache().epoch()).map(|(_, key)| Arc::clone(key))
+    }
+
+    /// Reads the pair before the first answer, so that no answer goes out without it; made if there is none.
+    pub fn load(&self, store: &Store, vault: &Arc<Vault>, now: Time) -> Result<(), store::Error> {
+        let epoch = store.cache().epoch();
+        let sealed_by = Arc::clone(vault);
+        let key = store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now)).wait()?;
+        self.keep(epoch, key);
+        Ok(())
     }
 
     /// The pair that signed last, for answers that cannot wait for the database.
@@ -42,8 +52,12 @@ impl Held {
                 store.write(move |tx| server_key::signing_or_new(tx, &sealed_by, &mut rand::rng(), now)).await?
             }
         };
+        Ok(self.keep(epoch, key))
+    }
+
+    fn keep(&self, epoch: u64, key: ServerKey) -> Arc<ServerKey> {
         let key = Arc::new(key);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((epoch, Arc::clone(&key)));
-        Ok(key)
+        key
     }
 }

@@ -5,6 +5,8 @@
 // It finds out a machine's id on Windows only, so that each test says one.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 
 import axios from 'axios';
@@ -105,4 +107,59 @@ shopTest('var', async (shop, client) => {
   await one.license(shop.key(), MACHINE);
   assert.equal((await one.var('motd')).message, 'Grüße – 日本 🔑 "quoted" and/or more');
   assert.equal(await one.var('no-such-name'), 'Variable not found.');
+});
+
+shopTest('setvar and getvar', async (shop, client) => {
+  const one = await opened(client());
+  assert.equal(await one.setvar('theme', 'dark'), 'Session is not validated.');
+  await one.license(shop.key(), MACHINE);
+  assert.equal((await one.setvar('theme', 'Größe 12')).message, 'Successfully set variable');
+  assert.equal((await one.getvar('theme')).response, 'Größe 12');
+  assert.equal(await one.getvar('none'), 'Variable not found for user');
+});
+
+shopTest('ban', async (shop, client) => {
+  const key = shop.key();
+  const one = await opened(client());
+  assert.equal(await one.ban(), 'Session is not validated.');
+  await one.license(key, MACHINE);
+  assert.equal(await one.ban(), true);
+  assert.equal(await one.check(), 'Session is not validated.');
+  assert.equal(await (await opened(client())).license(key, MACHINE), 'The user is banned');
+});
+
+shopTest('file', async (shop, client) => {
+  shop.operator('file', 'add', shop.file('notes.txt', 'Grüße'), '--id', '123456');
+  const one = await opened(client());
+  assert.equal(await one.file(123456), 'Session is not validated.');
+  await one.license(shop.key(), MACHINE);
+  assert.equal(await one.file(123456), 'Grüße');
+  assert.equal(await one.file(654321), 'File not Found');
+});
+
+shopTest('webhook', async (shop, client) => {
+  const asked = [];
+  const upstream = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.end('yes');
+  }).listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  try {
+    const url = `http://127.0.0.1:${upstream.address().port}/hook`;
+    shop.operator('relay', 'add', 'hook', url, '--allow-target', '127.0.0.0/8');
+    const one = await opened(client());
+    assert.equal(await one.webhook('hook', '?a=b'), 'Session is not validated.');
+    await one.license(shop.key(), MACHINE);
+    assert.equal((await one.webhook('hook', '?a=b%20c')).response, 'yes');
+    assert.deepEqual(asked, ['GET /hook?a=b%20c']);
+  } finally {
+    upstream.close();
+  }
+});
+
+shopTest('log', async (shop, client) => {
+  const one = await opened(client());
+  await one.license(shop.key(), MACHINE);
+  assert.equal(await one.log('started'), true);
+  assert.match(shop.operator('log', 'list', '--json'), /"started"/);
 });

@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -37,9 +37,17 @@ export class Shop {
     return this.#json('license', 'create', '--app', APP, '--duration', '30d', '--level', level, '--json')[0];
   }
 
+  /** Writes a file beside the database; its path. */
+  file(name, text) {
+    const path = join(this.#folder, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
   /** Starts a server on this shop's database; its address, once it listens. */
   async serve() {
-    const args = ['serve', '--listen', '127.0.0.1:0', '--api-1-0', 'true', '--database', this.#database];
+    const args = ['serve', '--listen', '127.0.0.1:0', '--database', this.#database];
+    args.push('--api-1-0', 'true', '--allow-target', '127.0.0.0/8');
     this.#server = spawn(binary, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
     const told = [];
     // Reads to the end, not just to the address: a full pipe would stop the server in the middle of a test.

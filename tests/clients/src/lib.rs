@@ -75,10 +75,18 @@ impl Shop {
         self.keys(1, "1").remove(0)
     }
 
-    /// Starts a server on this shop's database and waits until it listens. It serves all versions.
+    /// Writes a file beside the database; its path.
+    pub fn file(&self, name: &str, content: &[u8]) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).expect("writes a file");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    /// Starts a server on this shop's database and waits until it listens. It serves all versions,
+    /// and relays to this machine.
     pub fn serve(&self) -> Server {
         let mut child = self
-            .keystead(&["serve", "--listen", "127.0.0.1:0", "--api-1-0", "true"])
+            .keystead(&["serve", "--listen", "127.0.0.1:0", "--api-1-0", "true", "--allow-target", "127.0.0.0/8"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

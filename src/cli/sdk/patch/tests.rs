@@ -11,7 +11,7 @@ const OURS: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f
 
 fn target() -> Target {
     let base = Base::parse("https://auth.example.com").expect("a base");
-    Target { base, key: PublicKey::parse(OURS).expect("a key") }
+    Target { base, key: PublicKey::parse(OURS).expect("a key"), retired: Vec::new() }
 }
 
 fn patch_as(name: &str, source: &[u8]) -> Patched {
@@ -183,6 +183,16 @@ fn a_key_of_another_server_is_known_by_its_checksum() {
 }
 
 #[test]
+fn a_key_that_our_server_retired_is_exchanged() {
+    let old = "00ff".repeat(16);
+    let target = Target { retired: vec![PublicKey::parse(&old).expect("a key")], ..target() };
+    let sum = |key: &str| format!("{:#x}", fnv1a(key));
+    let source = |key: &str| format!("k = \"{key}\";\n{}", library(&LAYOUT, key, &sum(key)));
+    let new = patch(source(&old).as_bytes(), kinds::of(Path::new("a.cpp")), &target).bytes;
+    assert_eq!(String::from_utf8(new).expect("UTF-8"), source(OURS));
+}
+
+#[test]
 fn a_key_in_capitals_is_masked_and_summed_in_capitals() {
     let (old, new) = (KEYAUTH.to_ascii_uppercase(), OURS.to_ascii_uppercase());
     let sum = |key: &str| format!("{:#018x}", fnv1a(key));
@@ -227,7 +237,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 fn without_findings(source: &[u8]) -> Vec<u8> {
     let target = target();
     let urls = url::find(source, &target.base).into_iter().filter(|found| matches!(found.role, Role::Api(_)));
-    let keys = key::find(source, &target.key).found.into_iter().map(|found| found.at);
+    let keys = key::find(source, &target.key, &target.retired).found.into_iter().map(|found| found.at);
     apply(source, urls.map(|found| found.origin).chain(keys).map(|at| (at, b"<found>".to_vec())).collect())
 }
 

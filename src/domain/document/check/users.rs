@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::domain::secret::{self, MAX_EMAIL, MAX_PASSWORD};
+use crate::domain::two_factor;
 use crate::domain::user::MAX_USERNAME;
+use crate::domain::user_variable::{self, MAX_COUNT, UserVariableError};
 use crate::model::ids::{SubscriptionId, UserId, fold};
 use crate::model::time::{MAX_SPAN_SECONDS, Span};
 use crate::model::user::{Credential, Device, Subscription, User};
+use crate::store::user_variables::UserVariable;
 
-use super::super::{OrText, Subscription as GivenSubscription, User as Given};
+use super::super::{OrText, Subscription as GivenSubscription, User as Given, UserVariable as GivenVariable};
 use super::{Context, Findings, MAX_HWID, NewLicense, NewSubscription, NewUser, plan};
 
 /// What subscriptions and credentials are checked against.
@@ -52,6 +55,17 @@ fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>,
         subscription(given, &path, context, licenses, found)
     });
     let subscriptions = subscriptions.collect();
+    let variables = variables(given.variables, &path, found);
+    let muted_until = found.time(given.muted_until, format_args!("{path}.muted_until"));
+    let two_factor = given.two_factor.and_then(|text| {
+        let secret = two_factor::secret_of_text(&text);
+        found.expect(
+            secret.is_some(),
+            format_args!("{path}.two_factor"),
+            "takes the secret in base32, 16 to 128 characters",
+        );
+        secret
+    });
     let user = User {
         id: UserId(0),
         name: given.name,
@@ -63,7 +77,7 @@ fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>,
         banned,
         ban_reason: given.ban_reason,
     };
-    NewUser { user, password, devices, subscriptions }
+    NewUser { user, password, devices, subscriptions, variables, muted_until, two_factor }
 }
 
 /// How the user proves who it is, and the password that is still to be hashed.
@@ -142,6 +156,24 @@ fn devices(
         devices.push(Device { hwid: given.hwid, bound_at });
     }
     devices
+}
+
+fn variables(given: Vec<GivenVariable>, path: &str, found: &mut Findings) -> Vec<UserVariable> {
+    let list = format!("{path}.variables");
+    let fits = given.len() <= MAX_COUNT as usize;
+    found.expect(fits, &list, format_args!("takes at most {MAX_COUNT} variables"));
+    let mut seen = HashMap::new();
+    let mut variables = Vec::with_capacity(given.len());
+    for (i, GivenVariable { name, value, read_only }) in given.into_iter().enumerate() {
+        let new = UserVariable { name, value, read_only };
+        match user_variable::check(&new) {
+            Ok(()) => found.unique(&mut seen, new.name.clone(), i, &list, ".name"),
+            Err(error @ UserVariableError::Value) => found.add(format_args!("{list}[{i}].value"), error),
+            Err(error) => found.add(format_args!("{list}[{i}].name"), error),
+        }
+        variables.push(new);
+    }
+    variables
 }
 
 fn subscription(

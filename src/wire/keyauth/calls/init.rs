@@ -14,11 +14,12 @@ pub(super) const CALL: Call = Call {
     help: "opens a session, which all other calls need",
     aliases: &[],
     fields: &[
-        Field { name: "ver", help: "the program's version; not checked if missing" },
+        Field { name: "ver", help: "the program's version; not checked if missing, which 1.0 does not allow" },
         Field { name: "hash", help: "MD5 of the program file, 32 hex characters; for the setting hashcheck" },
         Field {
             name: "enckey",
-            help: "1.2: random text of at most 36 bytes, part of the key that signs later answers",
+            help: "1.2: random text of at most 36 bytes, part of the key that signs later answers; 1.0: what later \
+                   calls and answers are enciphered with, at most 128 bytes",
         },
         Field { name: "token", help: "1.2 and 1.3: what stands in the token file; for the setting tokensystem" },
         Field { name: "thash", help: "1.2 and 1.3: SHA-256 of the token file, in hex" },

@@ -13,8 +13,10 @@ use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::session::Session;
 use crate::model::time::Time;
+use crate::outside::fetch::{Ask, FetchError, Fetched};
 use crate::store::Tx;
 use crate::wire::form::Form;
+use crate::wire::limits::Limits;
 
 use super::answer::Reply;
 use super::versions::Version;
@@ -29,6 +31,7 @@ mod checkblacklist;
 mod entered;
 mod fetch_online;
 mod fetch_stats;
+mod file;
 mod forgot;
 mod getvar;
 mod init;
@@ -38,6 +41,7 @@ mod login;
 mod login_email;
 mod logout;
 mod register;
+mod relay;
 mod setvar;
 mod two_factor_disable;
 mod two_factor_enable;
@@ -88,6 +92,16 @@ pub(super) enum Run {
     /// As `Write`, but nearly always in need of a password's hash: without a proof it runs on a reader, which refuses
     /// what can be refused without hashing.
     Password(fn(&Req<'_>, &Session, &mut Tx<'_>, Option<&Proof>) -> Result<Reply, Stop>),
+    /// As `Read`, but the answer may have to be fetched from elsewhere, when nothing of the database is held any more.
+    Outside(fn(&Req<'_>, &Session, &mut Tx<'_>) -> Result<Errand, Stop>),
+}
+
+/// What is left to do for an answer.
+pub(super) enum Errand {
+    /// Nothing.
+    Done(Reply),
+    /// To ask somebody, and to make the answer of what comes back.
+    Fetch(Ask, fn(Result<Fetched, FetchError>) -> Result<Reply, Refusal>),
 }
 
 /// What a call gets.
@@ -99,6 +113,7 @@ pub(super) struct Req<'a> {
     pub(super) lists: &'a Lists,
     pub(super) public_url: &'a str,
     pub(super) vault: &'a Vault,
+    pub(super) limits: &'a Limits,
     pub(super) mail: bool,
     pub(super) enckey: Enckey<'a>,
     /// What `init` says about its token file; none where the version has no token system.
@@ -136,23 +151,25 @@ pub static TABLE: &[&Call] = &[
     &login::CALL,
     &license::CALL,
     &upgrade::CALL,
+    &forgot::CALL,
+    &fetch_online::CALL,
+    &fetch_stats::CALL,
+    &setvar::CALL,
+    &getvar::CALL,
     &var::CALL,
     &checkblacklist::CALL,
-    &ban::CALL,
+    &chatget::CALL,
+    &chatsend::CALL,
+    &relay::CALL,
     &log::CALL,
+    &file::CALL,
+    &ban::CALL,
     &check::CALL,
     &change_username::CALL,
     &logout::CALL,
     &two_factor_enable::CALL,
     &two_factor_disable::CALL,
     &login_email::CALL,
-    &forgot::CALL,
-    &fetch_online::CALL,
-    &fetch_stats::CALL,
-    &setvar::CALL,
-    &getvar::CALL,
-    &chatget::CALL,
-    &chatsend::CALL,
 ];
 
 /// The call of this name, if this version has it.

@@ -95,6 +95,8 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::exchange::Method;
+    use crate::wire::form;
 
     const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
 
@@ -111,5 +113,25 @@ mod tests {
         );
         assert_eq!(envelope.text("cbcb4cea6211a4191db37e80c9059b29").as_deref(), Some("1.0"));
         assert_eq!(envelope.text("cbcb4cea6211a4191db37e80c9059b28"), None);
+    }
+
+    proptest::proptest! {
+        /// What one side seals the other opens, whatever is in it and whatever the texts are.
+        #[test]
+        fn what_is_sealed_opens_again(text: String, init_iv: String, plain: String, other: String) {
+            let envelope = Envelope::new(&text, &init_iv);
+            let sealed = envelope.close(plain.as_bytes());
+            assert_eq!(envelope.text(&sealed), Some(plain.clone()));
+            let form = serde_urlencoded::to_string([("key", sealed.as_str()), ("init_iv", &init_iv)]).unwrap();
+            let read = |body: String| {
+                let body = bytes::Bytes::from(body);
+                form::read(Method::Post, b"", Some("application/x-www-form-urlencoded"), &body)
+            };
+            let opened = envelope.open(&read(form)).unwrap();
+            assert_eq!((opened.raw("key"), opened.raw("init_iv")), (Some(plain.as_str()), Some(init_iv.as_str())));
+            // What was not sealed at all is no panic.
+            let broken = serde_urlencoded::to_string([("key", &other), ("hash", &other)]).unwrap();
+            let _ = envelope.open(&unwrap(&read(broken)));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What all clients of the crate can do, under one spelling. Knows where they differ, and judges nothing.
 
 use keystead_clients::{APP, MEMBERS, Server, Shop};
+use serde_json::Value;
 
 /// One client of the crate.
 pub(crate) trait Client: Sized {
@@ -18,6 +19,17 @@ pub(crate) trait Client: Sized {
     fn var(&mut self, name: &str) -> Result<String, String>;
     fn check(&mut self) -> Result<bool, String>;
     fn check_blacklist(&mut self) -> Result<bool, String>;
+    /// Whether it was set, and the message.
+    fn setvar(&mut self, name: &str, value: &str) -> (bool, String);
+    fn getvar(&mut self, name: &str) -> Result<String, String>;
+    fn chat_get(&mut self, channel: &str) -> Result<Value, String>;
+    fn chat_send(&mut self, channel: &str, message: &str) -> Result<(), String>;
+    fn fetch_online(&mut self) -> Result<Value, String>;
+    fn file(&mut self, id: &str) -> Result<Vec<u8>, String>;
+    fn webhook(&mut self, id: &str, params: &str) -> Result<String, String>;
+    fn log(&mut self, message: &str, computer: Option<&str>);
+    fn ban(&mut self);
+    fn change_username(&mut self, new: &str) -> Result<String, String>;
     fn seen(&self) -> Seen<'_>;
 
     /// A client of this shop's app, not yet initialised.
@@ -91,6 +103,47 @@ macro_rules! client {
                 self.checkblacklist().map(|()| self.blacklisted)
             }
 
+            fn setvar(&mut self, name: &str, value: &str) -> (bool, String) {
+                self.setvar(name.into(), value.into()).expect("a verified answer");
+                (self.success, self.message.clone())
+            }
+
+            fn getvar(&mut self, name: &str) -> Result<String, String> {
+                self.getvar(name.into())
+            }
+
+            fn chat_get(&mut self, channel: &str) -> Result<Value, String> {
+                self.get_chat(channel.into())
+            }
+
+            fn chat_send(&mut self, channel: &str, message: &str) -> Result<(), String> {
+                self.send_chat_message(channel.into(), message.into())
+            }
+
+            fn fetch_online(&mut self) -> Result<Value, String> {
+                self.fetch_online()
+            }
+
+            fn file(&mut self, id: &str) -> Result<Vec<u8>, String> {
+                self.file(id.into())
+            }
+
+            fn webhook(&mut self, id: &str, params: &str) -> Result<String, String> {
+                self.webhook(id.into(), params.into())
+            }
+
+            fn log(&mut self, message: &str, computer: Option<&str>) {
+                self.log(message.into(), computer.map(str::to_owned));
+            }
+
+            fn ban(&mut self) {
+                self.ban();
+            }
+
+            fn change_username(&mut self, new: &str) -> Result<String, String> {
+                self.change_username(new.into())
+            }
+
             fn seen(&self) -> Seen<'_> {
                 Seen {
                     username: &self.username,
@@ -113,7 +166,9 @@ client!(v1_2, "/api/1.2/", verifies: true, enciphers: false, check: keyauth::v1_
 fn check_by_variable(client: &mut keyauth::v1_0::KeyauthApi) -> Result<bool, String> {
     match client.var(MEMBERS.into()) {
         Ok(_) => Ok(true),
-        Err(message) if message == "Session is not validated." => Ok(false),
+        Err(message) if message == "Session is not validated." || message.starts_with("Session not found.") => {
+            Ok(false)
+        }
         Err(message) => Err(message),
     }
 }

@@ -33,6 +33,7 @@ macro_rules! cases_of_1_1_and_1_2 {
 mod client;
 mod enter;
 mod init;
+mod more;
 mod session;
 
 /// The text of a refusal; fails on success.
