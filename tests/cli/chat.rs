@@ -44,7 +44,7 @@ fn write(keystead: &Keystead, channel: &str, text: &str) {
         let user = users::by_name(tx, app.id, "mia")?.expect("the user");
         let channel = chats::channel(tx, app.id, &channel)?.expect("the channel");
         let message = Message { author: "mia".to_owned(), text: text.clone(), sent_at: Clock::System.now() };
-        chats::send(tx, channel.id, user.id, &message)
+        chats::send(tx, channel.id, Some(user.id), &message)
     });
 }
 

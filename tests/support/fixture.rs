@@ -286,7 +286,7 @@ impl Fixture {
         let message = chats::Message { author: user.to_owned(), text: text.to_owned(), sent_at };
         self.write(move |tx| {
             let channel = chats::channel(tx, app, &channel).unwrap().expect("a channel that was made before");
-            chats::send(tx, channel.id, id, &message).unwrap();
+            chats::send(tx, channel.id, Some(id), &message).unwrap();
         });
     }
 
