@@ -14,12 +14,12 @@ use keystead::domain::hashing::Hashing;
 use keystead::domain::license::{self, Alphabet, Batch};
 use keystead::domain::lists::Lists;
 use keystead::domain::target::Targets;
-use keystead::domain::{app, owner, plan};
+use keystead::domain::{app, chat, owner, plan};
 use keystead::model::app::App;
 use keystead::model::exchange::{Method, Request};
 use keystead::model::time::{Span, Time};
 use keystead::outside::fetch::Fetcher;
-use keystead::store::{self, Options, Store, bans, subscriptions, two_factor, users, verify};
+use keystead::store::{self, Options, Store, bans, chats, subscriptions, two_factor, user_variables, users, verify};
 use keystead::wire::limits::Limits;
 use keystead::wire::{Answer, Ctx, FAMILIES};
 
@@ -37,6 +37,7 @@ fn make_template(path: &Path) {
             let owner = owner::create(tx, "acme", Some("AbCdEfGh12"), NOW, &mut rand::rng()).unwrap();
             let app = app::create(tx, &owner, "demo", &app::Credentials::default(), NOW, &mut rand::rng()).unwrap();
             plan::create(tx, app.id, "extra", "1").unwrap();
+            chat::create(tx, app.id, "lobby", Span::Seconds(0)).unwrap();
             for n in 1..=4 {
                 let batch = Batch {
                     count: 1,
@@ -138,6 +139,12 @@ fn story(server: &Server) -> Vec<&'static str> {
     step("2faenable, code", with(&format!("type=2faenable&code={code}")));
     step("license, code", with(&format!("{LICENSE}&code={code}")));
     step("2fadisable", with(&format!("type=2fadisable&code={code}")));
+    step("setvar", with("type=setvar&var=rank&data=gold"));
+    step("getvar", with("type=getvar&var=rank"));
+    step("chatsend", with("type=chatsend&channel=lobby&message=hello"));
+    step("chatget", with("type=chatget&channel=lobby"));
+    step("fetchOnline", with("type=fetchOnline"));
+    step("fetchStats", with("type=fetchStats"));
     step("check", with("type=check"));
     step("logout", with("type=logout"));
     let session = id(step("init", INIT.into()));
@@ -162,6 +169,10 @@ fn assert_told(server: &Server) {
             assert_eq!((banned.name.as_str(), banned.banned), ("fault-3", true));
             assert_eq!(bans::all(tx, app.id)?.len(), 2);
             assert_eq!(two_factor::of_user(tx, banned.id)?.unwrap().secret, None);
+            let lobby = chats::channel(tx, app.id, "lobby")?.unwrap();
+            let texts: Vec<_> = chats::messages(tx, lobby.id)?.into_iter().map(|message| message.text).collect();
+            assert_eq!(texts, ["hello"], "once, however often its sending failed");
+            assert_eq!(user_variables::find(tx, banned.id, "rank")?.unwrap().value, "gold");
             for name in ["mia", "FAULT-3"] {
                 let user = users::by_name(tx, app.id, name)?.unwrap();
                 held.insert(name, subscriptions::of_user(tx, user.id)?);
@@ -211,7 +222,8 @@ fn whichever_engine_call_fails_nothing_is_half_done() {
     assert!(n > 60, "only {n} engine calls were seen to fail");
     let calls = ["init", "register", "login", "upgrade", "license, first", "license, again", "logout"];
     let own = ["2faenable", "2faenable, code", "license, code", "2fadisable", "changeUsername", "ban"];
-    for name in calls.iter().chain(&own) {
+    let kept = ["setvar", "getvar", "chatsend", "chatget", "fetchOnline", "fetchStats"];
+    for name in calls.iter().chain(&own).chain(&kept) {
         assert!(failed_steps.contains_key(*name), "no fault ever fell into {name}: {failed_steps:?}");
     }
 }

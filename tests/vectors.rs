@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use file::Vector;
 use keystead::domain::secret::email_sha1;
 use keystead::domain::vault::{Purpose, Vault};
-use keystead::model::time::Span;
+use keystead::model::time::{Span, Time};
 use keystead::model::user::Credential;
 use keystead::store::two_factor;
 use keystead::wire::keyauth::calls::{COMMON, Call, TABLE};
@@ -299,6 +299,16 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
             });
         }
         "variable" => db.variable(words[0], &words[2..].join(" "), words[1] == "authenticated"),
+        "user-variable" => db.user_variable(words[0], words[1], words[2], words.contains(&"read-only")),
+        "user-variables" => db.fill_user_variables(words[0], words[1].parse().unwrap()),
+        "channel" => db.channel(words[0], seconds("delay").unwrap_or(0)),
+        "message" => db.message(words[0], words[1], &words[2..].join(" "), Time(1_893_369_600)),
+        "mute" => db.mute(words[0], Time(words[1].parse().unwrap())),
+        "token" => db.token(words[0], |token| {
+            token.file_hash = option("hash").map(str::to_owned);
+            (token.banned, token.ban_reason) = (option("banned").is_some(), spaced("banned"));
+        }),
+        "login-token" => db.login_token(words[0], words[1], now() + 300),
         "relay" if words[1] == "upstream" => {
             let text = words[3..].join(" ");
             let web = Web::start(move |_| answer(200, &[], text.as_bytes()));

@@ -147,7 +147,9 @@ fn options_come_from_the_environment_too() {
 #[test]
 fn every_command_has_help_with_examples() {
     let keystead = Keystead::new();
-    for noun in ["owner", "app", "plan", "license", "user", "ban", "session", "var", "relay", "file", "check"] {
+    for noun in
+        ["owner", "app", "plan", "license", "user", "ban", "session", "var", "chat", "token", "relay", "file", "check"]
+    {
         let help = keystead.ok(&[noun, "--help"]);
         assert!(help.contains("Examples:") && help.contains(&format!("keystead {noun} ")), "{noun}");
     }

@@ -1,6 +1,7 @@
 //! The command line, black box: every command right and wrong, exit codes, JSON shapes, what is never printed.
 
 mod app;
+mod chat;
 mod general;
 mod keys;
 mod license;
@@ -9,6 +10,7 @@ mod outside;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
+mod token;
 mod user;
 
 use keystead::clock::Clock;

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chat;
 mod clients;
 mod file;
 mod init;
@@ -13,15 +14,18 @@ mod log;
 mod login;
 mod login_email;
 mod messages;
+mod online;
 mod own_user;
 mod program;
 mod register;
 mod relay;
 mod session;
 mod signature;
+mod token;
 mod transport;
 mod two_factor;
 mod upgrade;
 mod values;
+mod variables;
 mod version_1_0;
 mod version_1_3;

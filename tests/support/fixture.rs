@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use keystead::clock::Clock;
 use keystead::domain::app::{self, Credentials};
-use keystead::domain::secret::Hasher;
+use keystead::domain::secret::{Hasher, token_hash};
 use keystead::domain::vault::{Purpose, Vault};
-use keystead::domain::{owner, plan, relay, variable};
+use keystead::domain::{chat, owner, plan, relay, user_variable, variable};
 use keystead::model::app::App;
 use keystead::model::ban::{BanTarget, parse_network};
 use keystead::model::ids::{LicenseId, SubscriptionId, UserId};
@@ -17,10 +17,14 @@ use keystead::model::session::Session;
 use keystead::model::time::{Span, Time};
 use keystead::model::user::{Credential, Device, Subscription, User};
 use keystead::store::files::{NewFile, Source};
+use keystead::store::one_time_secrets::{self, Kind};
 use keystead::store::relays::Relay;
+use keystead::store::tokens::{self, Token};
+use keystead::store::user_variables::{self, UserVariable};
 use keystead::store::variables::Variable;
 use keystead::store::{
-    self, Options, Store, Tx, apps, bans, devices, files, licenses, relays, server_keys, sessions, subscriptions, users,
+    self, Options, Store, Tx, apps, bans, chats, devices, files, licenses, relays, server_keys, sessions,
+    subscriptions, users,
 };
 
 use super::Server;
@@ -241,6 +245,89 @@ impl Fixture {
         let app = self.app.id;
         let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated };
         self.write(move |tx| variable::set(tx, app, &variable).unwrap());
+    }
+
+    /// The row of a user of an earlier line.
+    fn user_id(&self, name: &str) -> UserId {
+        self.user_now(name).expect("a user that was made before").id
+    }
+
+    /// Sets a variable of a user.
+    pub fn user_variable(&self, user: &str, name: &str, value: &str, read_only: bool) {
+        let (user, new) =
+            (self.user_id(user), UserVariable { name: name.to_owned(), value: value.to_owned(), read_only });
+        self.write(move |tx| user_variable::set(tx, user, &new).unwrap());
+    }
+
+    /// The value of a user's variable, as it is now.
+    pub fn user_variable_now(&self, user: &str, name: &str) -> Option<String> {
+        let (user, name) = (self.user_id(user), name.to_owned());
+        self.write(move |tx| user_variables::find(tx, user, &name).unwrap()).map(|variable| variable.value)
+    }
+
+    /// Gives a user so many variables.
+    pub fn fill_user_variables(&self, user: &str, count: u32) {
+        let user = self.user_id(user).0;
+        self.sql(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO user_variables (user_id, name, value) SELECT {user}, 'v' || i, 'x' FROM n"
+        ));
+    }
+
+    /// Adds a chat channel.
+    pub fn channel(&self, name: &str, delay: i64) {
+        let (app, name) = (self.app.id, name.to_owned());
+        self.write(move |tx| chat::create(tx, app, &name, Span::Seconds(delay)).unwrap());
+    }
+
+    /// Adds a message of a user to a channel.
+    pub fn message(&self, channel: &str, user: &str, text: &str, sent_at: Time) {
+        let (app, id, channel) = (self.app.id, self.user_id(user), channel.to_owned());
+        let message = chats::Message { author: user.to_owned(), text: text.to_owned(), sent_at };
+        self.write(move |tx| {
+            let channel = chats::channel(tx, app, &channel).unwrap().expect("a channel that was made before");
+            chats::send(tx, channel.id, Some(id), &message).unwrap();
+        });
+    }
+
+    /// Mutes a user.
+    pub fn mute(&self, user: &str, until: Time) {
+        let user = self.user_id(user);
+        self.write(move |tx| chats::mute(tx, user, until).unwrap());
+    }
+
+    /// Adds a token of the token system, changed at will.
+    pub fn token(&self, text: &str, change: impl FnOnce(&mut Token)) {
+        let (app, text) = (self.app.id, text.to_owned());
+        let made = {
+            let text = text.clone();
+            self.write(move |tx| {
+                tokens::insert(tx, app, &text, None, None, now()).unwrap();
+                tokens::find(tx, app, &text).unwrap().expect("just made")
+            })
+        };
+        let mut token = made;
+        change(&mut token);
+        self.write(move |tx| {
+            if let Some(hash) = &token.file_hash {
+                assert!(tokens::bind(tx, token.id, hash).unwrap());
+            }
+            if token.banned {
+                tokens::ban(tx, token.id, token.ban_reason.as_deref()).unwrap();
+            }
+        });
+    }
+
+    /// The token, as it is now.
+    pub fn token_now(&self, text: &str) -> Token {
+        let (app, text) = (self.app.id, text.to_owned());
+        self.write(move |tx| tokens::find(tx, app, &text).unwrap()).expect("a token")
+    }
+
+    /// Gives a user this token to log in with, once.
+    pub fn login_token(&self, user: &str, token: &str, expires_at: Time) {
+        let (user, hash) = (self.user_id(user), token_hash(token));
+        self.write(move |tx| one_time_secrets::replace(tx, user, Kind::Login, &hash, now(), expires_at).unwrap());
     }
 
     /// Adds a relay, wherever it leads.
