@@ -30,6 +30,7 @@ pub mod one_time_secrets;
 pub mod outbox;
 pub mod owners;
 pub mod plans;
+mod queue;
 pub mod relays;
 pub mod schema;
 pub mod sealed;

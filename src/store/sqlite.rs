@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
 
+use super::queue::{Message, Queue, spawn};
 use super::tx::{ReadJob, TxEngine, WriteJob};
 use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, file, schema};
 
@@ -28,14 +29,9 @@ const WATCH: Duration = Duration::from_millis(50);
 /// Statements kept ready on each connection; there are fewer in the whole project.
 const STATEMENTS: usize = 256;
 
-enum Message<T> {
-    Job(T),
-    Stop,
-}
-
 pub(super) struct Sqlite {
-    reads: Sender<Message<Box<dyn ReadJob>>>,
-    writes: Sender<Message<Box<dyn WriteJob>>>,
+    reads: Queue<Box<dyn ReadJob>>,
+    writes: Arc<Queue<Box<dyn WriteJob>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
@@ -59,13 +55,19 @@ impl Sqlite {
         let data_version = connection.data_version()?;
         // From here on `begin` counts the time, and looks around between two waits.
         connection.db.busy_timeout(options.busy_timeout.min(WATCH)).map_err(error)?;
-        let (writes, queue) = bounded(options.writer_queue.max(1));
+        let writes = Queue::<Box<dyn WriteJob>>::new(options.writer_queue, |job, error| job.fail(error));
+        let writes = Arc::new(writes);
+        let (queue, end) = (writes.receiver(), Arc::clone(&writes).closed_on_drop());
         let file = file::FileId::of(&options.path)?;
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
         let writer = Writer { connection, queue, cache, data_version, busy_timeout, path, file, closing: told };
-        let writer = spawn("store-writer", move || writer.run())?;
+        let writer = spawn("store-writer", move || {
+            // However it ends: there is no other writer.
+            let _end = end;
+            writer.run();
+        })?;
 
         let pool = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
@@ -73,10 +75,10 @@ impl Sqlite {
             .connection_timeout(Duration::from_secs(5))
             .build(Readers(settings))
             .map_err(|e| Error::Unavailable(e.to_string()))?;
-        let (reads, queue) = bounded(options.reader_queue.max(1));
+        let reads: Queue<Box<dyn ReadJob>> = Queue::new(options.reader_queue, |job, error| job.fail(error));
         let readers = (0..options.readers.max(1))
             .map(|_| {
-                let (pool, queue) = (pool.clone(), queue.clone());
+                let (pool, queue) = (pool.clone(), reads.receiver());
                 spawn("store-reader", move || read_loop(&pool, &queue))
             })
             .collect::<Result<_>>()?;
@@ -93,15 +95,11 @@ impl Sqlite {
     }
 
     pub(super) fn read(&self, job: Box<dyn ReadJob>) {
-        if let Err((Message::Job(job), error)) = send(&self.reads, job) {
-            job.fail(error);
-        }
+        self.reads.push(job);
     }
 
     pub(super) fn write(&self, job: Box<dyn WriteJob>) {
-        if let Err((Message::Job(job), error)) = send(&self.writes, job) {
-            job.fail(error);
-        }
+        self.writes.push(job);
     }
 
     /// The readers go first: SQLite folds the log into the file when the last connection that may write closes.
@@ -110,14 +108,13 @@ impl Sqlite {
         // take to stop.
         self.closing.store(true, Ordering::Relaxed);
         let readers = std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
-        for _ in &readers {
-            let _ = self.reads.send(Message::Stop);
-        }
+        self.reads.stop(readers.len());
         for reader in readers {
             let _ = reader.join();
         }
+        self.reads.close();
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = self.writes.send(Message::Stop);
+            self.writes.stop(1);
             let _ = writer.join();
         }
     }
@@ -132,20 +129,6 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body)
-        .map_err(|e| Error::Unavailable(format!("cannot start a thread: {e}")))
-}
-
-fn send<T>(queue: &Sender<Message<T>>, job: T) -> std::result::Result<(), (Message<T>, Error)> {
-    queue.try_send(Message::Job(job)).map_err(|e| match e {
-        TrySendError::Full(message) => (message, Error::Busy),
-        TrySendError::Disconnected(message) => (message, Error::Unavailable("the store is closed".to_owned())),
-    })
 }
 
 /// How connections are opened.
@@ -557,7 +540,7 @@ mod tests {
         let mut connection = settings.open_writer().unwrap();
         schema::prepare(&mut connection.db, &path).unwrap();
         // More than one commit carries, and the stop, all there before the writer begins.
-        let (calls, queue) = bounded(MAX_GROUP * 3);
+        let (calls, queue) = crossbeam_channel::bounded(MAX_GROUP * 3);
         let answers: Vec<_> = (0..MAX_GROUP * 2)
             .map(|_| {
                 let (deliver, answer) = pending();
