@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 fn is_there(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -85,18 +85,11 @@ fn what_keyauth_told_is_turned_into_a_document() {
         (
             "held",
             r#"{"success":true,"username":"tom","subscriptions":[{"subscription":"default","expiry":"2053937260","timeleft":5}]}
-            {"success":true,"username":"KEY-ONLY","subscriptions":[]}"#,
+            {"success":true,"username":"KEY-ONLY","subscriptions":[]}
+            {"success":true,"username":"zoe","subscriptions":[]}"#,
         ),
     ];
-    let mut jq = Command::new("jq");
-    jq.args(["-n", "-f"]).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keyauth-to-app.jq"));
-    jq.args(["--arg", "name", "demo", "--arg", "ownerid", "AbCdEfGh12", "--arg", "secret", &"0f".repeat(32)]);
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("writes");
-        jq.args(["--slurpfile", name]).arg(path);
-    }
-    let made = jq.output().expect("jq runs");
+    let made = to_app(folder.path(), &files);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     std::fs::write(folder.path().join("app.json"), made.stdout).expect("writes");
     let keystead = |arguments: &[&str]| {
@@ -128,4 +121,65 @@ fn what_keyauth_told_is_turned_into_a_document() {
     assert_eq!(named("licenses", "key", "KEY-NEW")["used_at"], serde_json::Value::Null);
     assert_eq!(named("variables", "name", "motd")["authenticated"], false);
     assert_eq!(named("variables", "name", "x")["authenticated"], true);
+}
+
+/// What examples/keyauth-to-app.jq makes of these files.
+fn to_app(folder: &Path, files: &[(&str, &str)]) -> Output {
+    let mut jq = Command::new("jq");
+    jq.args(["-n", "-f"]).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/keyauth-to-app.jq"));
+    jq.args(["--arg", "name", "demo", "--arg", "ownerid", "AbCdEfGh12", "--arg", "secret", &"0f".repeat(32)]);
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("writes");
+        jq.args([if *name == "held" { "--rawfile" } else { "--slurpfile" }, name]).arg(path);
+    }
+    jq.output().expect("jq runs")
+}
+
+#[test]
+fn an_answer_that_is_no_list_is_not_taken_for_an_empty_one() {
+    if !is_there("jq") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let empty = [
+        ("keys", r#"{"success":false,"message":"No License Keys Found"}"#),
+        ("users", r#"{"success":true,"users":[{"username":"tom"}]}"#),
+        ("subs", r#"{"success":false,"message":"No subscriptions found"}"#),
+        ("vars", r#"{"success":false,"message":"No variables Found"}"#),
+        ("blacks", r#"{"success":false,"message":"No blacklists found"}"#),
+        ("held", r#"{"success":true,"username":"tom","subscriptions":[]}"#),
+    ];
+    let with = |file: &str, text| {
+        let files = empty.map(|(name, good)| (name, if name == file { text } else { good }));
+        to_app(folder.path(), &files)
+    };
+    let made = with("", "");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let none = r#"{"success":false,"message":"No Users Found"}"#;
+    for (file, text, says) in [
+        (
+            "users",
+            r#"{"success":false,"message":"The seller key you have provided is not valid."}"#,
+            "users.json: KeyAuth says \"The seller key",
+        ),
+        (
+            "keys",
+            r#"{"success":false,"message":"No application with specified seller key found"}"#,
+            "keys.json: KeyAuth says",
+        ),
+        ("subs", r#"{"status":false,"message":"You've been rate limited"}"#, "subs.json: KeyAuth says \"You've been"),
+        ("vars", r#"{"success":true}"#, "vars.json: it has no list"),
+        ("blacks", "", "blacks.json has 0 answers"),
+        ("keys", none, "keys.json: KeyAuth says"),
+        ("held", r#"{"success":false,"message":"User not found"}"#, "held.json, line 1, user tom: KeyAuth says"),
+        ("held", "error code: 1015", "held.json, line 1, user tom: this is no answer"),
+        ("held", r#"{"success":true,"username":"mia","subscriptions":[]}"#, "held.json, line 1, user tom"),
+        ("held", "", "held.json has 0 lines for the 1 users"),
+    ] {
+        let made = with(file, text);
+        let error = String::from_utf8_lossy(&made.stderr);
+        assert!(!made.status.success() && made.stdout.is_empty(), "{file} {text}");
+        assert!(error.contains(says), "{file} {text}: {error}");
+    }
 }

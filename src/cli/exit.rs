@@ -3,7 +3,10 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::domain::file::FileError;
+use crate::domain::relay::RelayError;
 use crate::domain::sealing::SealingError;
+use crate::domain::target::TargetError;
 use crate::domain::vault::VaultError;
 use crate::domain::{Refusal, Stop};
 use crate::store;
@@ -99,12 +102,38 @@ failures!(
     crate::domain::chat::ChatError,
     crate::domain::token::TokenError,
     crate::domain::user_variable::UserVariableError,
-    crate::domain::relay::RelayError,
-    crate::domain::file::FileError,
     crate::domain::ban::BanError,
     crate::domain::subscription::ExtendError,
     crate::domain::user::UserError,
 );
+
+impl From<RelayError> for Exit {
+    fn from(error: RelayError) -> Exit {
+        match error {
+            RelayError::Store(error) => error.into(),
+            RelayError::Target(error) => target(&error),
+            other => Exit::failure(other.to_string()),
+        }
+    }
+}
+
+impl From<FileError> for Exit {
+    fn from(error: FileError) -> Exit {
+        match error {
+            FileError::Store(error) => error.into(),
+            FileError::Target(error) => target(&error),
+            other => Exit::failure(other.to_string()),
+        }
+    }
+}
+
+/// The server's flags are not the command's: what the server may ask, the command has to be told too.
+fn target(error: &TargetError) -> Exit {
+    match error {
+        TargetError::NotPublic { .. } => Exit::failure(format!("{error}, and give this command the same")),
+        other => Exit::failure(other.to_string()),
+    }
+}
 
 impl From<Stop> for Exit {
     fn from(stop: Stop) -> Exit {

@@ -1,6 +1,7 @@
 //! `keystead import`: an app from one JSON document. Reads the file, shows how far it is; what the document means is
 //! decided in the domain.
 
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use crate::domain::target::Targets;
 use crate::store::lock::{self, LockError};
 
 use super::options::{TargetOption, VaultOption};
-use super::{Code, Db, Exit, Global, now, print_json, print_line};
+use super::{Code, Db, Exit, Global, note, now, print_json, print_line};
 
 /// Options.
 #[derive(Args)]
@@ -30,7 +31,8 @@ docs/app-json.md lists every field. Nearly all may be left out:
 pub(super) struct Arguments {
     /// The document; - is standard input
     file: PathBuf,
-    /// Put it in the place of the app of that name. Its users have to log in again
+    /// Put it in the place of the app of that name, with all that it had: what the document leaves out (settings,
+    /// relays, files, chats) is gone or at its default. Its users have to log in again
     #[arg(long)]
     replace: bool,
     /// Put it under this owner, made if there is none; not under the document's
@@ -86,6 +88,15 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         let (owner, new) = (&done.app.owner, &done.app.ownerid);
         eprintln!("keystead: clients of this app sent ownerid {old}; under owner {owner} they have to send {new}");
     }
+    if let Some(old) = done.replaced {
+        let (licenses, users) = (counted(old.licenses, "license"), counted(old.users, "user"));
+        let (licenses_now, users_now) = (counted(done.licenses, "license"), counted(done.users, "user"));
+        note(&format!("replaces: {licenses}, {users} → {licenses_now}, {users_now}"));
+    }
+    if done.locked > 0 {
+        let (users, are) = (counted(done.locked, "user"), if done.locked == 1 { "is" } else { "are" });
+        note(&format!("{users} {are} locked: give them passwords with `keystead user set-password`"));
+    }
     if global.json {
         return print_json(&json!({
             "name": &*done.app.name,
@@ -95,12 +106,24 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             "sellerkey": done.app.sellerkey,
             "licenses": done.licenses,
             "users": done.users,
+            "locked": done.locked,
+            "replaced": done.replaced.map(|old| json!({ "licenses": old.licenses, "users": old.users })),
         }));
     }
     print_line(&format!(
-        "imported app {} of owner {} (ownerid {}): {} licenses, {} users",
-        done.app.name, done.app.owner, done.app.ownerid, done.licenses, done.users
+        "imported app {} of owner {} (ownerid {}): {}, {}",
+        done.app.name,
+        done.app.owner,
+        done.app.ownerid,
+        counted(done.licenses, "license"),
+        counted(done.users, "user")
     ))
+}
+
+fn counted(count: impl Display, what: &str) -> String {
+    let count = count.to_string();
+    let end = if count == "1" { "" } else { "s" };
+    format!("{count} {what}{end}")
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Exit> {

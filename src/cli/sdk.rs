@@ -12,7 +12,7 @@ use crate::store::server_keys::{self, StoredKey};
 use self::key::{Form, PublicKey};
 use self::patch::{Patched, Target};
 use self::url::Base;
-use super::{Db, Exit, Global, print_json, print_line, print_raw};
+use super::{Code, Db, Exit, Global, print_json, print_line, print_raw};
 
 mod diff;
 mod file;
@@ -75,10 +75,13 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     let (key, retired) = public_keys(global, options.public_key.as_deref())?;
     let target = Target { base, key, retired };
     let mut documents = Vec::new();
-    let mut bad = 0;
+    let (mut bad, mut clients) = (0, 0);
     for path in &options.files {
         let done = one(path, &target, options.dry_run);
-        bad += usize::from(!done.as_ref().is_ok_and(|done| done.patched.is_client()));
+        // A file with nothing of KeyAuth's is none of the client's business; one that asks another host, or cannot be
+        // read, is not done.
+        bad += usize::from(!done.as_ref().is_ok_and(|done| !done.patched.asks_another));
+        clients += usize::from(done.as_ref().is_ok_and(|done| done.patched.is_client()));
         if global.json {
             documents.push(document(path, &done));
         } else {
@@ -88,7 +91,8 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     if global.json {
         print_json(&documents)?;
     }
-    match (bad, options.files.len()) {
+    let all = options.files.len();
+    match (if clients == 0 { all } else { bad }, all) {
         (0, _) => Ok(()),
         (_, 1) => Err(Exit::failure("the file is not patched; why is said above")),
         (bad, all) => Err(Exit::failure(format!("{bad} of {all} files are not patched; why is said above"))),
@@ -109,6 +113,15 @@ fn public_keys(global: &Global, given: Option<&str>) -> Result<(PublicKey, Vec<P
     if let Some(given) = given {
         let key = PublicKey::parse(given).map_err(|e| Exit::usage(format!("--public-key: {e}")))?;
         return Ok((key, Vec::new()));
+    }
+    let database = global.load(Flags::default())?.database;
+    if !database.exists() {
+        let text = format!(
+            "there is no database {} to take the public key from: say the key with --public-key HEX (`keystead config \
+             public-key` prints it where the server's database is), or name that database with --database",
+            database.display()
+        );
+        return Err(Exit::new(Code::Database, text));
     }
     let stored = Db::existing(global)?.read(server_keys::all)?;
     let (retired, signing): (Vec<_>, Vec<_>) = stored.into_iter().partition(|key| key.retired_at.is_some());
@@ -139,7 +152,15 @@ impl Done {
 fn one(path: &Path, target: &Target, dry_run: bool) -> Result<Done, String> {
     let old = file::read(path)?;
     let kind = kinds::of(path);
-    let patched = patch::patch(&old, kind, target);
+    let mut patched = patch::patch(&old, kind, target);
+    if let Some(copy) = file::first_copy(path).filter(|_| patched.asks_another || !patched.is_client()) {
+        let text = format!(
+            "it was patched before: to patch the file as it was then, `cp {} {}` and run this again",
+            copy.display(),
+            path.display()
+        );
+        patched.notes.push((None, text));
+    }
     let write = patched.bytes != old && !dry_run;
     let copy = write.then(|| file::replace(path, &old, &patched.bytes)).transpose();
     let copy = copy.map_err(|e| format!("cannot write it: {e}; it is as it was"))?;

@@ -203,6 +203,26 @@ fn a_replaced_app_keeps_what_its_clients_hold() {
 }
 
 #[test]
+fn an_import_says_what_it_replaced_and_who_is_locked() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["license", "create", "--count", "3"]);
+    let mut document: Value = serde_json::from_str(&keystead.ok(&["export"])).expect("JSON");
+    document["licenses"] = serde_json::json!(["KEY-1"]);
+    document["users"] = serde_json::json!([{ "name": "mia" }, { "name": "tom", "password": "secret" }]);
+    let imported = keystead.run_with(&["import", "-", "--replace"], &document.to_string());
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    assert!(imported.err.contains("replaces: 3 licenses, 0 users → 1 license, 2 users"), "{}", imported.err);
+    let locked = "1 user is locked: give them passwords with `keystead user set-password`";
+    assert!(imported.err.contains(locked), "{}", imported.err);
+    let again = keystead.run_with(&["import", "-", "--replace", "--json"], &document.to_string());
+    let again: Value = serde_json::from_str(&again.out).expect("JSON");
+    assert_eq!(
+        (&again["replaced"], &again["locked"]),
+        (&serde_json::json!({ "licenses": 1, "users": 2 }), &serde_json::json!(1))
+    );
+}
+
+#[test]
 fn several_problems_are_several_lines() {
     let keystead = Keystead::new();
     let document =

@@ -46,6 +46,9 @@ fn private_targets_are_refused_unless_they_are_allowed() {
         let relay = keystead.fails(&["relay", "add", "x", url], 1, "--allow-target ");
         let file = keystead.fails(&["file", "add", "--url", url], 1, "--allow-target ");
         assert!(!relay.contains("SECRET") && !file.contains("SECRET"), "{relay}{file}");
+        for told in [relay, file] {
+            assert!(told.contains("start the server with") && told.contains("give this command the same"), "{told}");
+        }
     }
     keystead.ok(&["relay", "add", "flag", "http://10.1.2.3/", "--allow-target", "10.0.0.0/8"]);
     keystead.ok(&[

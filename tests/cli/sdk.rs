@@ -114,7 +114,7 @@ fn one_bad_file_does_not_stop_the_others() {
     let files = ["missing.cs", "other.txt", "wide.cs", "client.exe", "src", "client.py"];
     let ran = keystead.run(&patch(&files, &[]));
     assert_eq!(ran.code, 1, "{}", ran.err);
-    assert!(ran.err.contains("5 of 6 files are not patched"), "{}", ran.err);
+    assert!(ran.err.contains("4 of 6 files are not patched"), "{}", ran.err);
     for want in
         ["missing.cs: No such file", "other.txt (text): nothing of KeyAuth's", "UTF-16", "no source text", "a folder"]
     {
@@ -132,6 +132,35 @@ fn one_bad_file_does_not_stop_the_others() {
     let members = ["changed", "copy", "error", "file", "keys", "kind", "notes", "urls"];
     assert_eq!(keys(&done[5]), members);
     assert_eq!((&done[5]["changed"], &done[5]["copy"]), (&json!(false), &Value::Null));
+}
+
+#[test]
+fn a_file_with_nothing_of_keyauths_is_no_failure() {
+    let keystead = Keystead::new();
+    fs::write(keystead.path("client.py"), python()).expect("writes");
+    fs::write(keystead.path("other.py"), "print('hi')\n").expect("writes");
+    let files = ["client.py", "other.py"];
+    for _ in 0..2 {
+        let ran = keystead.run(&patch(&files, &[]));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.contains("other.py (Python): nothing of KeyAuth's"), "{}", ran.out);
+    }
+    keystead.fails(&patch(&files[1..], &[]), 1, "the file is not patched");
+}
+
+#[test]
+fn a_file_that_was_patched_for_another_host_is_told_apart() {
+    let keystead = Keystead::new();
+    fs::write(keystead.path("client.py"), python()).expect("writes");
+    let with = |url| ["sdk", "patch", "client.py", "--public-key", KEY, "--url", url];
+    keystead.ok(&with("https://auth.exmaple.com"));
+    let ran = keystead.run(&with(URL));
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    for want in ["the API at https://auth.exmaple.com is neither", "`cp client.py.orig client.py`"] {
+        assert!(ran.out.contains(want), "{want}: {}", ran.out);
+    }
+    fs::copy(keystead.path("client.py.orig"), keystead.path("client.py")).expect("copies");
+    keystead.ok(&with(URL));
 }
 
 #[cfg(unix)]
@@ -182,7 +211,8 @@ fn the_key_comes_from_the_database() {
     let keystead = Keystead::new();
     fs::write(keystead.path("client.py"), python()).expect("writes");
     let command = ["sdk", "patch", "client.py", "--url", URL];
-    keystead.fails(&command, 4, "there is no database");
+    let told = keystead.fails(&command, 4, "there is no database");
+    assert!(told.contains("--public-key HEX") && !told.contains("quickstart"), "{told}");
     keystead.ok(&["app", "create", "demo"]);
     keystead.fails(&command, 1, "keystead config public-key");
     assert_eq!(fs::read_to_string(keystead.path("client.py")).expect("reads"), python());

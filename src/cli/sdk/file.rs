@@ -43,6 +43,11 @@ pub(super) fn replace(path: &Path, old: &[u8], new: &[u8]) -> io::Result<PathBuf
     Ok(copy)
 }
 
+/// The file as it was before it was first changed, if it is there.
+pub(super) fn first_copy(path: &Path) -> Option<PathBuf> {
+    Some(added(path, ".orig")).filter(|copy| copy.is_file())
+}
+
 /// Writes the copy under the first name that is free: `.orig`, `.orig.1`, …
 fn keep(path: &Path, old: &[u8], metadata: &Metadata) -> io::Result<PathBuf> {
     for number in 0u32.. {

@@ -53,6 +53,8 @@ pub(super) struct Patched {
     pub(super) urls: Vec<Url>,
     /// Every place of the key.
     pub(super) keys: Vec<Key>,
+    /// Whether it asks another host, neither KeyAuth's nor ours.
+    pub(super) asks_another: bool,
     /// What is left to do, each with its line if it has one.
     pub(super) notes: Vec<(Option<usize>, String)>,
 }
@@ -121,7 +123,12 @@ pub(super) fn patch(source: &[u8], kind: &Kind, target: &Target) -> Patched {
                     the key is in another file (patch that too) or hidden in a way that is not known here";
         notes.push(Note::whole(text));
     }
-    if urls.is_empty() && !keys.found.is_empty() {
+    let others = if urls.is_empty() { url::foreign(source, &target.base) } else { Vec::new() };
+    for (at, origin) in &others {
+        let text = format!("left as it is: the API at {origin} is neither KeyAuth's nor this server's");
+        notes.push(Note { at: Some(*at), text });
+    }
+    if urls.is_empty() && others.is_empty() && !keys.found.is_empty() {
         notes.push(Note::whole("it has the key, but no URL of the API: patch the file that has the URL, too"));
     }
     if speaks("1.0") {
@@ -137,7 +144,13 @@ pub(super) fn patch(source: &[u8], kind: &Kind, target: &Target) -> Patched {
         found.map(|f| Key { line: lines.at(f.at.start), form: f.form, changed: !f.edits.is_empty() }).collect();
     let verifies = !keys.found.is_empty();
     edits.extend(keys.found.into_iter().flat_map(|found| found.edits));
-    let mut patched = Patched { bytes: apply(source, edits), urls, keys: places, notes: Vec::new() };
+    let mut patched = Patched {
+        bytes: apply(source, edits),
+        urls,
+        keys: places,
+        asks_another: !others.is_empty(),
+        notes: Vec::new(),
+    };
     if patched.is_client() {
         notes.extend(kinds::demands(kind, &Client { source, base: &target.base, speaks_1_3, verifies }));
     }

@@ -110,17 +110,40 @@ pub(super) fn find(source: &[u8], base: &Base) -> Vec<Found> {
     found
 }
 
-fn url_at(source: &[u8], start: usize, base: &Base) -> Option<Found> {
+/// Where a URL has the client API's path, but neither KeyAuth's host nor ours, and its scheme and host.
+pub(super) fn foreign(source: &[u8], base: &Base) -> Vec<(usize, String)> {
+    let other = |start| {
+        let (_, host) = host_of(source, start)?;
+        let end = past_port(source, host_end(source, host));
+        let path = end + slash(source, end)?;
+        let version = path + 3 + slash(source, path + 3)?;
+        let api = end > host && starts(source, path, "api") && version_at(source, version).is_some();
+        let known = url_at(source, start, base).is_some();
+        (api && !known).then(|| (start, String::from_utf8_lossy(&source[start..end]).into_owned()))
+    };
+    (0..source.len()).filter_map(other).collect()
+}
+
+/// Whether the slashes of the URL that begins here are escaped, and where its host begins.
+fn host_of(source: &[u8], start: usize) -> Option<(bool, usize)> {
     let scheme = ["https:", "http:"].into_iter().find(|scheme| starts(source, start, scheme))?;
     if start > 0 && source[start - 1].is_ascii_alphanumeric() {
         return None;
     }
     let slashes = start + scheme.len();
-    let (escaped, host) = match slash(source, slashes)? {
-        1 if source.get(slashes + 1) == Some(&b'/') => (false, slashes + 2),
-        2 if slash(source, slashes + 2) == Some(2) => (true, slashes + 4),
-        _ => return None,
-    };
+    match slash(source, slashes)? {
+        1 if source.get(slashes + 1) == Some(&b'/') => Some((false, slashes + 2)),
+        2 if slash(source, slashes + 2) == Some(2) => Some((true, slashes + 4)),
+        _ => None,
+    }
+}
+
+fn host_end(source: &[u8], host: usize) -> usize {
+    host + source[host..].iter().take_while(|b| b.is_ascii_alphanumeric() || b"-.".contains(b)).count()
+}
+
+fn url_at(source: &[u8], start: usize, base: &Base) -> Option<Found> {
+    let (escaped, host) = host_of(source, start)?;
     let own = base.spelled(escaped);
     let after = source.get(start + own.len()).copied();
     let ours = source[start..].starts_with(own.as_bytes())
@@ -128,7 +151,7 @@ fn url_at(source: &[u8], start: usize, base: &Base) -> Option<Found> {
     let (name, end) = if ours {
         (base.host().to_owned(), start + own.len())
     } else {
-        let end = host + source[host..].iter().take_while(|b| b.is_ascii_alphanumeric() || b"-.".contains(b)).count();
+        let end = host_end(source, host);
         (String::from_utf8_lossy(&source[host..end]).to_ascii_lowercase(), past_port(source, end))
     };
     if !ours && !is_keyauth(&name) {
@@ -283,6 +306,22 @@ mod tests {
             assert_eq!((found.len(), found[0].ours, &found[0].role), (1, true, &Role::Api(Some("1.3".to_owned()))));
         }
         assert_eq!(find(b"'https://auth.example.community/api/1.3/'", &base()), []);
+    }
+
+    #[test]
+    fn the_api_of_another_host_is_named() {
+        let other = |source: &str| foreign(source.as_bytes(), &base());
+        assert_eq!(other("x = 'https://a.example:8/api/1.3/'"), [(5, "https://a.example:8".to_owned())]);
+        assert_eq!(other(r#""http:\/\/a.example\/api\/1.2\/""#), [(1, r"http:\/\/a.example".to_owned())]);
+        for source in [
+            "'https://keyauth.win/api/1.3/'",
+            "'https://auth.example.com/api/1.3/'",
+            "'https://a.example/api/v2/'",
+            "'https:///api/1.2/'",
+            "'https://a.example/1.3/'",
+        ] {
+            assert_eq!(other(source), [], "{source}");
+        }
     }
 
     #[test]

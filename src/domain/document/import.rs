@@ -148,8 +148,21 @@ pub struct Imported {
     pub licenses: usize,
     /// How many users it has.
     pub users: usize,
+    /// How many of them are locked: nothing opens them until they get a password.
+    pub locked: usize,
+    /// What the app that it replaces had.
+    pub replaced: Option<Replaced>,
     /// The document's ownerid, if the app's clients have to send another one now.
     pub old_ownerid: Option<String>,
+}
+
+/// What an app had at the moment when another took its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Replaced {
+    /// How many licenses.
+    pub licenses: i64,
+    /// How many users.
+    pub users: i64,
 }
 
 /// Refuses early what [`run`] would refuse after the hashing. Writes nothing.
@@ -218,13 +231,16 @@ pub fn run(
     });
     // Best effort: what is left now goes with the next import.
     let removed = remove_hidden(store, alone, progress);
-    let app = done?;
+    let (app, replaced) = done?;
     removed?;
+    let locked = checked.users.iter().filter(|new| new.user.credential == Credential::Locked).count();
     Ok(Imported {
         old_ownerid: checked.place.ownerid.clone().filter(|old| **old != *app.ownerid),
         app,
         licenses: checked.licenses.len(),
         users: checked.users.len(),
+        locked,
+        replaced,
     })
 }
 
@@ -505,10 +521,12 @@ fn show(
     checked: &Checked,
     replace: bool,
     rng: &mut impl CryptoRng,
-) -> Result<App, ImportError> {
+) -> Result<(App, Option<Replaced>), ImportError> {
     may_import(tx, &checked.place, replace)?;
+    let mut replaced = None;
     let mut sellerkey = checked.place.sellerkey.clone();
     if let Some(old) = apps::find(tx, &owner.ownerid, &checked.place.name)? {
+        replaced = Some(Replaced { licenses: licenses::count(tx, old.id)?, users: users::count(tx, old.id)? });
         apps::hide(tx, old.id)?;
         apps::set_identity(tx, old.id, &new_sellerkey(rng), old.created_at)?;
         sellerkey = sellerkey.or(Some(old.sellerkey));
@@ -518,7 +536,8 @@ fn show(
     if !named || !apps::set_ready(tx, id)? {
         return Err(ImportError::Gone);
     }
-    apps::find(tx, &owner.ownerid, &checked.place.name)?.ok_or(ImportError::Gone)
+    let app = apps::find(tx, &owner.ownerid, &checked.place.name)?.ok_or(ImportError::Gone)?;
+    Ok((app, replaced))
 }
 
 fn exists(app: &App) -> ImportError {
