@@ -54,6 +54,9 @@ pub fn ask(tx: &mut Tx<'_>, app: &App, vault: &Vault, rng: &mut impl CryptoRng, 
     let stored = user.email_sha1.as_deref().filter(|_| has_password(&user)).ok_or(Refusal::EmailMissing)?;
     let email = asked.email.filter(|email| secret::same(&secret::email_sha1(email), stored));
     let email = email.ok_or(Refusal::EmailMismatch)?;
+    if !can_be_mailed(email) {
+        return Err(Refusal::EmailMissing.into());
+    }
     if !asked.mail {
         return Err(Refusal::MailUnavailable.into());
     }
@@ -99,6 +102,11 @@ pub fn set_password(tx: &mut Tx<'_>, token: &str, hashed: &str, now: Time) -> Re
     }
     user::set_credential(tx, user, &Credential::Password(hashed.to_owned()))?;
     Ok(user)
+}
+
+/// Whether this looks like an address at all: registration takes any text for one.
+fn can_be_mailed(email: &str) -> bool {
+    email.len() <= 254 && email.contains('@') && !email.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
 /// Whether a password is what opens this user. A license-only user must never get one (contract, Appendix D).

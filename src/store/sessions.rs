@@ -29,10 +29,10 @@ const INVALIDATE_USER: &str = "UPDATE sessions SET user_id = NULL, credential = 
                                WHERE user_id = $1 RETURNING id";
 const INVALIDATE_OTHERS: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
                                  WHERE user_id = $1 AND id <> $2 RETURNING id";
-const ONLINE: &str = "SELECT DISTINCT credential FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
-                      AND expires_at > $2 AND credential IS NOT NULL ORDER BY credential";
-const COUNT_ONLINE: &str = "SELECT count(DISTINCT credential) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
-                            AND expires_at > $2 AND credential IS NOT NULL";
+const ONLINE: &str = "SELECT min(credential) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
+                      AND expires_at > $2 AND user_id IS NOT NULL GROUP BY user_id ORDER BY 1";
+const COUNT_ONLINE: &str = "SELECT count(DISTINCT user_id) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
+                            AND expires_at > $2 AND user_id IS NOT NULL";
 const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
                      (SELECT row FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 

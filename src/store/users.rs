@@ -23,7 +23,7 @@ const LOGGED_IN: &str = "UPDATE users SET ip = $2, last_login_at = $3 WHERE id =
 const SET_EMAIL: &str = "UPDATE users SET email_sha1 = $2 WHERE id = $1";
 const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1 AND NOT EXISTS \
                       (SELECT 1 FROM users o WHERE o.app_id = users.app_id AND lower(o.name) = $3 AND o.id <> $1)";
-const RENAME_AUTHOR: &str = "UPDATE chat_messages SET author = $2 WHERE user_id = $1 AND lower(author) = $3";
+const RENAME_AUTHOR: &str = "UPDATE chat_messages SET author = $2 WHERE user_id = $1";
 const SET_CREDENTIAL: &str = "UPDATE users SET login = $2, secret = $3 WHERE id = $1";
 const BAN: &str = "UPDATE users SET banned = 1, ban_reason = $2 WHERE id = $1";
 const UNBAN: &str = "UPDATE users SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
@@ -83,12 +83,12 @@ pub fn set_email(tx: &mut Tx<'_>, user: UserId, email_sha1: Option<&str>) -> Res
     tx.exec(SET_EMAIL, &[user.0.into(), email_sha1.into()]).map(|n| n == 1)
 }
 
-/// Gives it another name, also in the chat messages that showed the old one. False: another user of the app has it.
+/// Gives it another name, also in its chat messages. False: another user of the app has it.
 pub fn rename(tx: &mut Tx<'_>, user: &User, name: &str) -> Result<bool> {
     if tx.exec(RENAME, &[user.id.0.into(), name.into(), (&fold(name)).into()])? == 0 {
         return Ok(false);
     }
-    tx.exec(RENAME_AUTHOR, &[user.id.0.into(), name.into(), (&fold(&user.name)).into()])?;
+    tx.exec(RENAME_AUTHOR, &[user.id.0.into(), name.into()])?;
     Ok(true)
 }
 

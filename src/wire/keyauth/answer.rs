@@ -107,7 +107,7 @@ impl Opened {
                     _ => {}
                 }
                 let code = refusal.code();
-                (refused(&refusal, self.app.as_deref()), code)
+                (refused(&refusal, self.app.as_deref(), self.version), code)
             }
             Err(stop) => {
                 let (failed_status, message, code) = failure(&stop);
@@ -161,8 +161,12 @@ fn success(reply: Reply) -> Fields {
     fields
 }
 
-fn refused(refusal: &Refusal, app: Option<&App>) -> Fields {
-    let mut fields = failed(words::text(refusal, app), refusal.code());
+fn refused(refusal: &Refusal, app: Option<&App>, version: &Version) -> Fields {
+    let message = match refusal {
+        Refusal::UnknownCall => version.unknown_type.into(),
+        _ => words::text(refusal, app),
+    };
+    let mut fields = failed(message, refusal.code());
     if *refusal == Refusal::VersionMismatch {
         let download = app.map_or(Cow::Borrowed(""), |app| app.settings.download.clone());
         fields.insert(2, ("download", Json::Text(download)));

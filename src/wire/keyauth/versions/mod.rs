@@ -24,6 +24,8 @@ pub struct Version {
     pub sealing: Sealing,
     /// Whether it reads the query.
     pub reads_query: bool,
+    /// What it says to a `type` that it does not know (contract section 2; spelled as it is).
+    pub unknown_type: &'static str,
     /// Reads what has to be known before the app is: most versions send it as it is.
     pub(super) unwrap: Option<fn(&Form) -> Form>,
     /// Gives the fields of an answer this version's shape.
@@ -49,6 +51,9 @@ pub(super) struct About<'a> {
     /// As sent by the client; empty if it sent none.
     pub(super) ownerid: &'a str,
 }
+
+/// What all versions but the oldest say.
+const UNKNOWN_TYPE: &str = "The value inputted for type paramater was not found";
 
 /// All versions that are served, newest first.
 pub static ALL: &[&Version] = &[&V1_3, &V1_2, &V1_1, &V1_0];

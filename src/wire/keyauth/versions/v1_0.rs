@@ -18,6 +18,7 @@ pub static V1_0: Version = Version {
     name: "1.0",
     sealing: Sealing::Envelope,
     reads_query: false,
+    unknown_type: "Unhandled Type",
     unwrap: Some(unwrap),
     shape: |fields, _| without(fields, &["nonce", "newSession", "role"]),
 };

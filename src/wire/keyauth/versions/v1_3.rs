@@ -3,7 +3,7 @@
 
 use crate::wire::reply::Json;
 
-use super::{Sealing, Version};
+use super::{Sealing, UNKNOWN_TYPE, Version};
 
 /// The `code` of a success; clients end the program otherwise (contract, rule 7). Of a failure: Appendix D.
 const DONE: i64 = 68;
@@ -14,6 +14,7 @@ pub static V1_3: Version = Version {
     name: "1.3",
     sealing: Sealing::Ed25519,
     reads_query: true,
+    unknown_type: UNKNOWN_TYPE,
     unwrap: None,
     shape: |fields, about| {
         let code = if about.success { DONE } else { FAILED };
