@@ -16,6 +16,10 @@ check:
 clients:
     .ci/run clients
 
+# The page behind a mail's link in a real browser (installs Chromium on Debian).
+browser:
+    .ci/run browser
+
 # Every example against a real server.
 examples:
     .ci/run examples

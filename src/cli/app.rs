@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use crate::config::Flags;
 use crate::domain::document::import::remove_hidden;
 use crate::domain::{app, owner};
 use crate::model::app::App;
 use crate::model::settings::{Setting, Settings};
 use crate::store::lock::{self, ImportLock, LockError};
-use crate::store::{Store, Tx, apps};
+use crate::store::{Store, Tx, apps, server_keys};
 
 use super::{
     Code, Db, Exit, Global, allow, input, note, now, print_json, print_line, print_lines, print_table, print_time, say,
@@ -187,14 +188,18 @@ fn show(global: &Global, named: &Named) -> Result<(), Exit> {
     let app = db.app(named.name())?;
     let id = app.id;
     let (counts, set) = db.read(move |tx| Ok::<_, Exit>((apps::counts(tx, id, now())?, apps::settings(tx, id)?)))?;
+    let public_key = db.read(server_keys::signing)?.map(|key| key.public_key);
     let address = db.served_at();
-    let api = format!("http://{}/api/1.2/", address.as_deref().unwrap_or("127.0.0.1:8080"));
+    let public_url = global.load(Flags::default())?.public_url;
+    let base = public_url.unwrap_or_else(|| format!("http://{}", address.as_deref().unwrap_or("127.0.0.1:8080")));
+    let api = format!("{base}/api/1.2/");
     if global.json {
         let mut document = credentials_of(&app);
         document["state"] = state(&app).into();
         document["paused_at"] = app.paused_at.map(|t| t.0).into();
         document["served_at"] = address.into();
         document["api"] = api.into();
+        document["public_key"] = public_key.into();
         document["licenses"] = counts.licenses.into();
         document["users"] = counts.users.into();
         document["online"] = counts.online.into();
@@ -206,6 +211,9 @@ fn show(global: &Global, named: &Named) -> Result<(), Exit> {
     print_credentials(&app)?;
     let served = if address.is_some() { "" } else { " (no server runs now; this is where `keystead serve` listens)" };
     print_line(&format!("{:<11}{api}{served}", "API"))?;
+    if let Some(key) = public_key {
+        print_line(&format!("{:<11}{key} (for API 1.3)", "public key"))?;
+    }
     print_line(&format!("{:<11}{}", "created", print_time(app.created_at)))?;
     print_line(&format!("{:<11}{}", "licenses", counts.licenses))?;
     print_line(&format!("{:<11}{}, {} online", "users", counts.users, counts.online))?;

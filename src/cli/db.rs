@@ -8,6 +8,7 @@ use crate::config::Flags;
 use crate::domain::sealing;
 use crate::domain::vault::Vault;
 use crate::model::app::App;
+use crate::store::schema::{Upgraded, VERSION};
 use crate::store::{self, Options, Store, Tx, apps, lock};
 
 use super::options::VaultOption;
@@ -27,7 +28,9 @@ impl Db {
     /// Opens the database; makes it if there is none.
     pub(crate) fn open(global: &Global) -> Result<Db, Exit> {
         let path = global.load(Flags::default())?.database;
-        Ok(Db { store: Store::open(&Options::small(&path))?, path, wrote: false })
+        let store = Store::open(&Options::small(&path))?;
+        tell_upgrade(&store, &path);
+        Ok(Db { store, path, wrote: false })
     }
 
     /// Opens the database; there must be one.
@@ -112,6 +115,18 @@ impl Db {
             (_, None) => Err(Exit::usage("there are several apps: say which with --app NAME")),
             (_, Some(name)) => Err(Exit::usage(format!("several owners have an app {name:?}: say --app OWNER/NAME"))),
         }
+    }
+}
+
+/// People are told that their file is another now, and where the old one is.
+pub(super) fn tell_upgrade(store: &Store, path: &Path) {
+    if let Some(Upgraded { from, copy }) = store.upgraded() {
+        eprintln!(
+            "keystead: upgraded {} from schema {from} to {VERSION}; as it was, it is in {} (a secret too: delete it when \
+             you need it no more)",
+            path.display(),
+            copy.display()
+        );
     }
 }
 

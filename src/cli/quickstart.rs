@@ -14,7 +14,7 @@ use crate::model::app::App;
 use crate::model::ids::LicenseId;
 use crate::model::license::{License, LicenseState};
 use crate::model::time::{Span, Time};
-use crate::store::{self, Tx, apps, licenses, users};
+use crate::store::{self, Tx, apps, licenses, server_keys, users};
 use crate::wire::Ctx;
 
 use super::{Exit, Global, print_json, print_raw, serve};
@@ -45,6 +45,8 @@ struct Told {
     /// A name that no user has yet.
     username: String,
     made: bool,
+    /// What 1.3 clients verify answers with.
+    public_key: Option<String>,
 }
 
 pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
@@ -71,7 +73,8 @@ fn find_or_make(tx: &mut Tx<'_>, now: Time) -> Result<Told, Exit> {
     let app = apps.swap_remove(place);
     let keys = licenses::after(tx, app.id, LicenseId(0), LISTED)?;
     let username = free_name(tx, &app)?;
-    Ok(Told { app, keys, username, made })
+    let public_key = server_keys::signing(tx)?.map(|key| key.public_key);
+    Ok(Told { app, keys, username, made, public_key })
 }
 
 fn make(tx: &mut Tx<'_>, now: Time) -> Result<(), Exit> {
@@ -106,7 +109,7 @@ fn free_name(tx: &mut Tx<'_>, app: &App) -> Result<String, store::Error> {
 }
 
 fn text(told: &Told, database: &str, address: SocketAddr) -> String {
-    let Told { app, keys, username, made } = told;
+    let Told { app, keys, username, made, public_key } = told;
     let url = format!("http://{}/api/1.2/", reachable(address));
     let mut unused = keys.iter().filter(|key| key.state() == LicenseState::Unused).map(|key| key.key.as_str());
     let mut out = String::new();
@@ -121,6 +124,9 @@ fn text(told: &Told, database: &str, address: SocketAddr) -> String {
     line(&format!("  ownerid    {}", app.ownerid));
     line(&format!("  secret     {}", app.secret));
     line(&format!("  version    {}", app.settings.version));
+    if let Some(key) = public_key {
+        line(&format!("  public key {key}  (API 1.3, at …/api/1.3/, needs it and no secret)"));
+    }
     line("");
     line("Licenses:");
     for key in keys {
@@ -148,7 +154,7 @@ fn text(told: &Told, database: &str, address: SocketAddr) -> String {
                 ));
             }
         }
-        (None, _) => line("Every license is used; `keystead license create` makes more."),
+        (None, _) => line("No license is left; `keystead license create` makes more."),
     }
     line("The same by GET, with everything in the query:");
     let get = |pairs: &[(&str, &str)]| {
@@ -174,6 +180,7 @@ fn print_document(told: &Told, ctx: &Ctx, address: SocketAddr) -> Result<(), Exi
         "ownerid": &*told.app.ownerid,
         "secret": told.app.secret,
         "sellerkey": told.app.sellerkey,
+        "public_key": told.public_key,
         "made": told.made,
         "keys": keys,
     }))

@@ -59,6 +59,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let store = Store::open(&options(config)).map_err(|error| {
         Exit::new(Code::Database, format!("cannot open the database {}: {error}", config.database.display()))
     })?;
+    super::db::tell_upgrade(&store, &config.database);
     let address = server.address();
     server.stop_on_signals()?;
     let clock = Clock::default();
@@ -87,6 +88,13 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.
     let _ = writeln!(io::stderr(), "listening on http://{address}");
+    if ctx.mail && config.public_url.is_none() {
+        let link = &ctx.public_url;
+        tracing::warn!(
+            link,
+            "mails to customers will link to this address; say with --public-url which one they can reach"
+        );
+    }
     if ctx.store.read(apps::all).wait()?.is_empty() {
         let database = config.database.display().to_string();
         tracing::warn!(database, "there is no app yet; `keystead app create NAME` makes one, also while this runs");

@@ -47,7 +47,7 @@ pub enum VaultError {
     #[error("vault-key: {0} holds no key: 64 hex characters are wanted, such as `openssl rand -hex 32` prints")]
     NoKey(String),
     /// The text was sealed, and there is no key.
-    #[error("the database's secrets are sealed: start with the --vault-key file that they were sealed with")]
+    #[error("the database's secrets are sealed: give the file with their key, --vault-key FILE")]
     KeyMissing,
     /// The text was sealed with another key, or changed.
     #[error("the --vault-key file is not the one that the database's secrets were sealed with")]

@@ -164,6 +164,13 @@ impl Store {
         Asked(promise)
     }
 
+    /// What opening it has upgraded, if anything.
+    pub fn upgraded(&self) -> Option<&schema::Upgraded> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.upgraded.as_ref(),
+        }
+    }
+
     /// Finishes what is queued and closes the file. Later calls are answered [`Error::Unavailable`].
     pub fn close(&self) {
         match &self.0.engine {

@@ -16,14 +16,29 @@ pub const VERSION: i64 = 2;
 /// `UPGRADES[n]` brings version n + 1 to version n + 2. Never changed once released; a new version is one more entry.
 const UPGRADES: &[&str] = &[include_str!("schema/to_2.sql")];
 
-/// Makes the database ready for use, whatever it is now.
-pub(super) fn prepare(db: &mut Connection, path: &Path) -> Result<()> {
+/// What an upgrade has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgraded {
+    /// The version that was found.
+    pub from: i64,
+    /// The copy of the database as it was.
+    pub copy: PathBuf,
+}
+
+/// Makes the database ready for use, whatever it is now. Answers what was upgraded, if anything was.
+pub(super) fn prepare(db: &mut Connection, path: &Path) -> Result<Option<Upgraded>> {
     prepare_with(db, path, SCHEMA, VERSION, UPGRADES)
 }
 
-fn prepare_with(db: &mut Connection, path: &Path, schema: &str, newest: i64, upgrades: &[&str]) -> Result<()> {
-    match version(db, path)? {
-        Some(found) if found == newest => return Ok(()),
+fn prepare_with(
+    db: &mut Connection,
+    path: &Path,
+    schema: &str,
+    newest: i64,
+    upgrades: &[&str],
+) -> Result<Option<Upgraded>> {
+    let copy = match version(db, path)? {
+        Some(found) if found == newest => return Ok(None),
         Some(found) if found > newest => {
             return Err(Error::Unfit(format!(
                 "{} was written by a newer Keystead (schema {found}, this program knows {newest}); use that version or \
@@ -31,13 +46,14 @@ fn prepare_with(db: &mut Connection, path: &Path, schema: &str, newest: i64, upg
                 path.display()
             )));
         }
-        Some(found) => copy_aside(db, path, found)?,
-        None => {}
-    }
+        Some(found) => Some(copy_aside(db, path, found)?),
+        None => None,
+    };
 
     // Two processes may get here at once: the second finds the work done.
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(sqlite::error)?;
     let found = version(&tx, path)?;
+    let from = found.filter(|found| *found < newest);
     match found {
         None => tx.execute_batch(schema).map_err(sqlite::error)?,
         Some(found) => {
@@ -50,7 +66,8 @@ fn prepare_with(db: &mut Connection, path: &Path, schema: &str, newest: i64, upg
             tx.execute("UPDATE schema_version SET version = ?1", [newest]).map_err(sqlite::error)?;
         }
     }
-    tx.commit().map_err(sqlite::error)
+    tx.commit().map_err(sqlite::error)?;
+    Ok(from.zip(copy).map(|(from, copy)| Upgraded { from, copy }))
 }
 
 /// The version in the file; none if the file is empty.
@@ -73,23 +90,39 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<Option<i64>> {
     })
 }
 
-/// A copy before an upgrade, beside the file. An existing copy is from an earlier try and is kept.
-fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".before-schema-{}", found + 1));
-    let copy = PathBuf::from(&name);
-    if copy.exists() {
-        return Ok(());
+/// A copy before an upgrade, beside the file. An existing copy is from an earlier try and is kept, if it is whole.
+fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<PathBuf> {
+    let beside = |end: String| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let copy = beside(format!(".before-schema-{}", found + 1));
+    if is_copy(&copy, found) {
+        return Ok(copy);
     }
-    name.push(".part");
-    let part = PathBuf::from(name);
+    // Several commands may come at once, each with a copy of its own.
+    let part = beside(format!(".before-schema-{}.{}.part", found + 1, std::process::id()));
     let failed =
         |e: String| Error::Unavailable(format!("cannot make the copy {} before the upgrade: {e}", copy.display()));
     // What a crash left half written is no copy; only a whole one gets the name.
     let _ = std::fs::remove_file(&part);
     file::create(&part).map_err(|e| failed(e.to_string()))?;
     db.execute("VACUUM INTO ?1", [part.to_string_lossy()]).map_err(|e| failed(e.to_string()))?;
-    std::fs::rename(&part, &copy).map_err(|e| failed(e.to_string()))
+    // Somebody else may have upgraded in between: that is no copy of what was.
+    if is_copy(&part, found) {
+        std::fs::rename(&part, &copy).map_err(|e| failed(e.to_string()))?;
+    } else {
+        let _ = std::fs::remove_file(&part);
+    }
+    Ok(copy)
+}
+
+/// Whether this file is a database of this version.
+fn is_copy(path: &Path, wanted: i64) -> bool {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let copy = Connection::open_with_flags(path, flags);
+    copy.is_ok_and(|copy| matches!(version(&copy, path), Ok(Some(found)) if found == wanted))
 }
 
 #[cfg(test)]
@@ -116,6 +149,21 @@ mod tests {
         let copy = Connection::open(dir.path().join("k.db.before-schema-2")).unwrap();
         assert_eq!(version(&copy, &path).unwrap(), Some(1));
         assert!(copy.query_row("SELECT name FROM things", [], |_| Ok(())).is_err(), "the copy is as it was");
+    }
+
+    #[test]
+    fn an_upgrade_tells_and_a_broken_copy_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.db");
+        let mut db = Connection::open(&path).unwrap();
+        assert_eq!(prepare_with(&mut db, &path, V1, 1, &[]).unwrap(), None, "a new one was not upgraded");
+        let copy = dir.path().join("k.db.before-schema-2");
+        std::fs::write(&copy, "").unwrap();
+        let steps = ["ALTER TABLE things ADD COLUMN name TEXT"];
+        let upgraded = prepare_with(&mut db, &path, "", 2, &steps).unwrap();
+        assert_eq!(upgraded, Some(Upgraded { from: 1, copy: copy.clone() }));
+        assert!(is_copy(&copy, 1));
+        assert_eq!(prepare_with(&mut db, &path, "", 2, &steps).unwrap(), None);
     }
 
     #[test]

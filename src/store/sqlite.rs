@@ -35,6 +35,7 @@ pub(super) struct Sqlite {
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
+    pub(super) upgraded: Option<schema::Upgraded>,
     #[cfg(feature = "faults")]
     faults: Arc<super::fault::Plan>,
 }
@@ -51,7 +52,7 @@ impl Sqlite {
         };
 
         let mut connection = settings.open_writer()?;
-        schema::prepare(&mut connection.db, &options.path)?;
+        let upgraded = schema::prepare(&mut connection.db, &options.path)?;
         let data_version = connection.data_version()?;
         // From here on `begin` counts the time, and looks around between two waits.
         connection.db.busy_timeout(options.busy_timeout.min(WATCH)).map_err(error)?;
@@ -89,6 +90,7 @@ impl Sqlite {
             readers: Mutex::new(readers),
             writer: Mutex::new(Some(writer)),
             closing,
+            upgraded,
             #[cfg(feature = "faults")]
             faults,
         })

@@ -112,7 +112,7 @@ fn what_was_kept_open_is_sealed_at_the_next_start_with_a_key() {
     let rotate = ["config", "rotate-key", "--yes"];
     for command in [&["serve", "--listen", "127.0.0.1:0"][..], &rotate] {
         let with = |key| [command, &["--vault-key", key]].concat();
-        keystead.fails(command, 3, "start with the --vault-key file that they were sealed with");
+        keystead.fails(command, 3, "give the file with their key, --vault-key FILE");
         keystead.fails(&with("wrong.key"), 3, "is not the one that the database's secrets were sealed with");
         keystead.fails(&with("no.key"), 3, "64 hex characters are wanted");
         keystead.fails(&with("none.key"), 3, "none.key cannot be read");
