@@ -1,5 +1,5 @@
 # Turns what KeyAuth's seller API told about an app into a document for `keystead import`. docs/moving-from-keyauth.md
-# says how to get the files and how to run this. What it cannot know (user variables, chats, files) it leaves out.
+# says how to get the files and how to run this. What it was not told (user variables, chats, files) it leaves out.
 # An answer that is neither a list nor KeyAuth's "none found" stops it: taken for an empty list, it would wipe customers.
 
 def stop(text): text + "; nothing was made. Ask KeyAuth for it again\n" | halt_error(1);

@@ -266,7 +266,10 @@ fn unfit(setting: &Setting, given: &Given, expected: String) -> ConfigError {
 fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
     let shown = path.display().to_string();
     let broken = |reason: String| ConfigError::File { path: shown.clone(), reason };
-    let text = std::fs::read_to_string(path).map_err(|e| broken(e.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|e| ConfigError::File {
+        path: format!("the settings file of --config, {shown}"),
+        reason: e.to_string(),
+    })?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| broken(place(&text, &error)))?;
     let mut found = Vec::new();
     for (key, value) in table {

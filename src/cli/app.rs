@@ -22,15 +22,18 @@ use super::{
 /// Options.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  keystead app create demo                              its owner, too, if there is none yet
-  keystead app create demo --json                       name, ownerid, secret, sellerkey for a script
-  keystead app create demo --owner acme --ownerid AbCdEfGh12 --secret 1f…  an app that moves in with its clients
+  keystead app create demo  # its owner, too, if there is none yet
+  # name, ownerid, secret, sellerkey for a script
+  keystead app create demo --json
+  # an app that moves in with its clients
+  keystead app create demo --owner acme --ownerid AbCdEfGh12 --secret 1f…
   keystead app list
-  keystead app show demo                                credentials, URLs, counts, settings
+  keystead app show demo    # credentials, URLs, counts, settings
   keystead app set demo ver=2.0 'download=https://example.com/new.exe'
-  keystead app pause demo                               init is refused, subscriptions stand still
+  keystead app pause demo   # init is refused, subscriptions stand still
   keystead app resume demo
-  keystead app allow add 203.0.113.0/24 --app demo      lets a network through the VPN block
+  # lets a network through the VPN block
+  keystead app allow add 203.0.113.0/24 --app demo
   keystead app delete demo --yes")]
 pub(super) struct Arguments {
     #[command(subcommand)]

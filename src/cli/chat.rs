@@ -14,13 +14,14 @@ use super::{Db, Exit, Global, now, print_json, print_table, print_time, say};
 /// Options.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  keystead chat create lobby --delay 5s             a user waits 5 seconds between two messages
+  # a user waits 5 seconds between two messages
+  keystead chat create lobby --delay 5s
   keystead chat list
-  keystead chat show lobby                          its messages, oldest first
+  keystead chat show lobby         # its messages, oldest first
   keystead chat set-delay lobby 1m
   keystead chat clear lobby
   keystead chat delete lobby
-  keystead chat mute mia --for 1h                   in all channels
+  keystead chat mute mia --for 1h  # in all channels
   keystead chat unmute mia
   keystead chat mutes")]
 pub(super) struct Arguments {

@@ -16,8 +16,9 @@ Examples:
   keystead config show
   KEYSTEAD_READERS=8 keystead config show --json
   keystead config show --config keystead.toml --listen 0.0.0.0:80
-  keystead config public-key                        what clients of API 1.3 verify answers with
-  keystead config rotate-key --yes                  a new key pair; every 1.3 client needs the new public key
+  keystead config public-key  # what clients of API 1.3 verify answers with
+  # a new key pair; every 1.3 client needs the new public key
+  keystead config rotate-key --yes
   keystead config send-test-mail mia@example.com --config keystead.toml")]
 pub(super) struct Arguments {
     #[command(subcommand)]

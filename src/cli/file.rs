@@ -21,13 +21,15 @@ use super::{Db, Exit, Global, now, print_json, print_lines, print_raw, print_tab
 /// Options.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  keystead file add data.bin                        kept in the database; prints the id that clients ask for
-  keystead file add data.bin --id 123456 --public   every session gets it, by this id
+  # kept in the database; prints the id that clients ask for
+  keystead file add data.bin
+  # every session gets it, by this id
+  keystead file add data.bin --id 123456 --public
   keystead file add --url https://cdn.example.com/data.bin
   keystead file list
   keystead file show 123456
   keystead file get 123456 copy.bin
-  keystead file replace 123456 data-2.bin           other content, same id
+  keystead file replace 123456 data-2.bin  # other content, same id
   keystead file delete 123456
 
 What a URL answers is fetched at each download, and must not redirect to another host; --allow-target opens a private \

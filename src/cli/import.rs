@@ -22,8 +22,10 @@ use super::{Code, Db, Exit, Global, note, now, print_json, print_line};
 #[derive(Args)]
 #[command(after_help = "Examples:
   keystead import demo.json
-  keystead import demo.json --replace                the app that is there goes when the new one is completely in
-  keystead import demo.json --name demo2             a copy; take secret and sellerkey out of it first
+  # the app that is there goes when the new one is completely in
+  keystead import demo.json --replace
+  # a copy; take secret and sellerkey out of it first
+  keystead import demo.json --name demo2
   ssh other keystead export --app demo | keystead import -
 
 docs/app-json.md lists every field. Nearly all may be left out:

@@ -24,7 +24,7 @@ use super::{Db, Exit, Global, license_create, note, now, print_json, print_line,
   keystead license create --duration lifetime --level 2 --note 'reseller Ann' > keys.txt
   keystead license create --mask 'DEMO-****-****-****-****' --alphabet upper --json
   keystead license list --state unused --limit 1000
-  keystead license list --after KEY                the next page
+  keystead license list --after KEY  # the next page
   keystead license show KEY
   keystead license ban KEY --reason 'chargeback'
   keystead license unban KEY

@@ -19,7 +19,7 @@ const STEP: i64 = 1_000;
   keystead log list --app demo
   keystead log list --user mia --limit 1000 --json
   keystead log clear --before 2026-01-31
-  keystead log clear --app demo                 all of it
+  keystead log clear --app demo  # all of it
 
 A server deletes lines by itself: after the server's setting log-retention, and the oldest when an app has more than
 log-limit.")]

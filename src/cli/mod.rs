@@ -61,8 +61,8 @@ struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  keystead quickstart                                     a server with an app and three keys, in one step
-  keystead app create demo --json                         a new app; prints what its clients need
+  keystead quickstart              # a server with an app and three keys
+  keystead app create demo --json  # a new app; prints what its clients need
   keystead license create --app demo --count 10 --duration 30d
   keystead user ban mia --app demo --reason 'chargeback'
   keystead serve --listen 0.0.0.0:8080
@@ -204,6 +204,24 @@ mod tests {
             command.get_subcommands().for_each(|sub| walk(sub, global.clone()));
         }
         walk(&Cli::command(), Vec::new());
+    }
+
+    #[test]
+    fn examples_can_be_pasted_with_their_comments() {
+        fn walk(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().filter(|line| line.starts_with("  keystead ")) {
+                let (words, comment) = line.split_once("  #").unwrap_or((line, ""));
+                assert!(!words.trim().contains("  ") && !words.contains('#'), "a comment is \"  # …\": {line}");
+                assert!(comment.is_empty() || line.chars().count() <= 80, "too wide for its comment: {line}");
+                if !words.contains(['\'', '|', '<', '>']) {
+                    let parsed = Cli::try_parse_from(words.split_whitespace());
+                    assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+                }
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::{Db, Exit, Global, now, print_json, print_line, print_table, print_ti
 #[derive(Args)]
 #[command(after_help = "Examples:
   keystead owner create acme
-  keystead owner create acme --ownerid AbCdEfGh12    an account that moves in with its clients
+  # an account that moves in with its clients
+  keystead owner create acme --ownerid AbCdEfGh12
   keystead owner list --json")]
 pub(super) struct Arguments {
     #[command(subcommand)]

@@ -12,9 +12,9 @@ use super::{Db, Exit, Global, print_json, print_table, say};
 /// Options.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  keystead plan create premium --level 2        licenses of level 2 give premium
+  keystead plan create premium --level 2  # licenses of level 2 give premium
   keystead plan list --json
-  keystead plan delete premium                  who holds it keeps it")]
+  keystead plan delete premium            # who holds it keeps it")]
 pub(super) struct Arguments {
     #[command(flatten)]
     app: AppOption,

@@ -23,8 +23,9 @@ use super::{Exit, Global, print_json, print_raw, serve};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   keystead quickstart
-  keystead quickstart --database try.db --listen 127.0.0.1:0    a file of its own, any free port
-  keystead quickstart --json                                    the credentials for a program")]
+  # a file of its own, any free port
+  keystead quickstart --database try.db --listen 127.0.0.1:0
+  keystead quickstart --json  # the credentials for a program")]
 pub(super) struct Arguments {
     #[command(flatten)]
     flags: Flags,

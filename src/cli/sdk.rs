@@ -28,7 +28,8 @@ mod url;
 Examples:
   keystead sdk patch keyauth.py --url https://auth.example.com --dry-run
   keystead sdk patch main.cpp lib/auth.cpp --url https://auth.example.com
-  keystead sdk patch KeyAuth.cs --url https://auth.example.com --public-key 8a88e3…   where the database is not
+  # where the database is not
+  keystead sdk patch KeyAuth.cs --url https://auth.example.com --public-key 8a88e3…
   KEYSTEAD_PUBLIC_URL=https://auth.example.com keystead sdk patch KeyAuth.cs Program.cs --json")]
 pub(super) struct Arguments {
     #[command(subcommand)]

@@ -14,7 +14,8 @@ use super::{Db, Exit, Global, note, now, print_json, print_table, print_time, sa
 #[derive(Args)]
 #[command(after_help = "Examples:
   keystead session list --app demo
-  keystead session kill 3f2a91c0                by the beginning of its id, as the list shows it
+  # by the beginning of its id, as the list shows it
+  keystead session kill 3f2a91c0
   keystead session kill --user mia
   keystead session kill --all --app demo
 

@@ -15,13 +15,13 @@ use super::{Db, Exit, Global, note, now, print_json, print_lines, print_table, p
 /// Options.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  keystead app set demo tokensystem=1               from now on init asks for a token file
-  keystead token create --count 10                  one token for each file
+  keystead app set demo tokensystem=1  # from now on init asks for a token file
+  keystead token create --count 10     # one token for each file
   keystead token create --license KEY --note 'mia'
   keystead token list
   keystead token ban TOKEN --reason 'passed on'
   keystead token unban TOKEN
-  keystead token reset TOKEN                        the next file that is seen with it is its file
+  keystead token reset TOKEN           # the next file seen with it is its file
   keystead token delete TOKEN
 
 A token works in one file: the first one that a client sends the hash of.")]

@@ -19,17 +19,20 @@ use super::{Db, Exit, Global, input, login_token, now, say, user_show};
 #[derive(Args)]
 #[command(after_help = "Examples:
   keystead user create mia --password-stdin --plan default --days 30 < password.txt
-  keystead user create mia --claimable              the first login sets the password
+  keystead user create mia --claimable    # the first login sets the password
   keystead user list --limit 1000
-  keystead user show mia                            devices, subscriptions, licenses
+  keystead user show mia                  # devices, subscriptions, licenses
   keystead user ban mia --reason 'chargeback'
   keystead user unban mia
-  keystead user reset-device mia                    the next device that logs in is bound
-  keystead user set-password mia                    asks; reads stdin where nobody can be asked
-  keystead user login-token mia --for 10m           logs mia in once, in place of the password
-  keystead user set-email mia mia@example.com       or --none; only its SHA-1 is kept
-  keystead user reset-2fa mia                       a lost second factor: no code is asked for any more
-  keystead user pause mia --plan default            its time stands still
+  keystead user reset-device mia          # the next device is bound
+  keystead user set-password mia          # asks for it, or reads stdin
+  # logs mia in once, in place of the password
+  keystead user login-token mia --for 10m
+  # or --none; only its SHA-1 is kept
+  keystead user set-email mia mia@example.com
+  # a lost second factor: no code is asked for any more
+  keystead user reset-2fa mia
+  keystead user pause mia --plan default  # its time stands still
   keystead user resume mia
   keystead user extend mia --days 7
   keystead user delete mia")]

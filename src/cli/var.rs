@@ -14,9 +14,10 @@ use super::{Db, Exit, Global, print_json, print_table, say};
 /// Options.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  keystead var set motd 'Back at noon'              only users who have logged in read it
+  keystead var set motd 'Back at noon'  # only users who have logged in read it
   keystead var set news 'Version 2 is out' --public
-  keystead var set rank gold --user mia --read-only only the operator changes it
+  # only the operator changes it
+  keystead var set rank gold --user mia --read-only
   keystead var list
   keystead var list --user mia
   keystead var delete motd")]

@@ -28,7 +28,7 @@ impl Config {
     pub fn smtp(&self) -> Result<Option<Smtp>, ConfigError> {
         let (Some(host), Some(from)) = (&self.smtp_host, &self.smtp_from) else { return Ok(None) };
         let password = match &self.smtp_password_file {
-            Some(path) => Some(first_line(path)?),
+            Some(path) => Some(first_line("smtp-password-file", path)?),
             None => self.smtp_password.clone(),
         };
         let usual = match self.smtp_tls {
@@ -42,7 +42,7 @@ impl Config {
             tls: self.smtp_tls,
             login: self.smtp_user.clone().zip(password),
             from: from.clone(),
-            ca: self.smtp_ca.as_deref().map(read).transpose()?,
+            ca: self.smtp_ca.as_deref().map(|path| read("smtp-ca", path)).transpose()?,
         }))
     }
 }
@@ -90,20 +90,20 @@ fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-fn first_line(path: &Path) -> Result<Secret, ConfigError> {
-    let text = read(path)?;
+fn first_line(setting: &str, path: &Path) -> Result<Secret, ConfigError> {
+    let text = read(setting, path)?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Secret::new(line)),
-        _ => Err(unreadable(path, "its first line should be the password, but is empty")),
+        _ => Err(unreadable(setting, path, "its first line should be the password, but is empty")),
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, &error.to_string()))
+fn read(setting: &str, path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| unreadable(setting, path, &error.to_string()))
 }
 
-fn unreadable(path: &Path, reason: &str) -> ConfigError {
-    ConfigError::File { path: path.display().to_string(), reason: reason.to_owned() }
+fn unreadable(setting: &str, path: &Path, reason: &str) -> ConfigError {
+    ConfigError::File { path: format!("{setting}: {}", path.display()), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -134,6 +134,20 @@ mod tests {
             let error = load(given).expect_err(want).to_string();
             assert!(error.contains(want), "{given:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_its_setting() {
+        for setting in ["smtp-password-file", "smtp-ca"] {
+            let user = [("smtp-user", "mia"), ("smtp-password", "x")];
+            let user = if setting == "smtp-ca" { &user[..] } else { &user[..1] };
+            let config = load(&[&[HOST, FROM, (setting, "/nowhere/file")], user].concat()).expect("loads");
+            let error = config.smtp().expect_err("no file").to_string();
+            assert!(error.starts_with(&format!("{setting}: /nowhere/file: ")), "{error}");
+        }
+        let error = Config::load_from(&Flags::default(), Some(Path::new("/nowhere/k.toml")), |_| None);
+        let error = error.expect_err("no file").to_string();
+        assert!(error.starts_with("the settings file of --config, /nowhere/k.toml: "), "{error}");
     }
 
     #[test]

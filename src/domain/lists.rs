@@ -25,13 +25,15 @@ pub struct Lists {
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// The file cannot be read.
-    #[error("cannot read the list {0}: {1}")]
-    File(PathBuf, std::io::Error),
+    #[error("{0}: cannot read the list {1}: {2}")]
+    File(&'static str, PathBuf, std::io::Error),
     /// A line is no network.
-    #[error("{0}, line {1}: expected an address or a network like 203.0.113.0/24")]
+    #[error("vpn-list: {0}, line {1}: expected an address or a network like 203.0.113.0/24")]
     Network(PathBuf, usize),
     /// The file does not begin with a SHA-1 hash.
-    #[error("{0}: expected one SHA-1 hash in hex per line, in order, each with or without :count after it")]
+    #[error(
+        "leaked-passwords: {0}: expected one SHA-1 hash in hex per line, in order, each with or without :count after it"
+    )]
     Hashes(PathBuf),
 }
 
@@ -45,7 +47,7 @@ impl Lists {
             match File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
                 Ok(()) if head.iter().all(u8::is_ascii_hexdigit) => {}
                 Err(e) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-                    return Err(ListError::File(path.to_owned(), e));
+                    return Err(ListError::File("leaked-passwords", path.to_owned(), e));
                 }
                 Ok(()) | Err(_) => return Err(ListError::Hashes(path.to_owned())),
             }
@@ -84,7 +86,7 @@ fn number(ip: IpAddr) -> u128 {
 }
 
 fn read_networks(path: &Path) -> Result<Vec<(u128, u128)>, ListError> {
-    let text = std::fs::read_to_string(path).map_err(|e| ListError::File(path.to_owned(), e))?;
+    let text = std::fs::read_to_string(path).map_err(|e| ListError::File("vpn-list", path.to_owned(), e))?;
     let mut ranges = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();

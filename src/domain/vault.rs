@@ -36,7 +36,7 @@ pub struct Vault(Option<XChaCha20Poly1305>);
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The key's file cannot be read.
-    #[error("the key file {path} cannot be read: {reason}")]
+    #[error("vault-key: {path} cannot be read: {reason}")]
     File {
         /// The file.
         path: String,
@@ -44,7 +44,7 @@ pub enum VaultError {
         reason: String,
     },
     /// The file holds something else.
-    #[error("{0} holds no key: 64 hex characters are wanted, such as `openssl rand -hex 32` prints")]
+    #[error("vault-key: {0} holds no key: 64 hex characters are wanted, such as `openssl rand -hex 32` prints")]
     NoKey(String),
     /// The text was sealed, and there is no key.
     #[error("the database's secrets are sealed: give the file with their key, --vault-key FILE")]
