@@ -1,5 +1,8 @@
 //! The body of a successful registration or login (contract 4.2): shared by the calls that end in one. Not a call.
 
+use std::time::Duration;
+
+use crate::domain::Refusal;
 use crate::domain::two_factor::Factor;
 use crate::domain::user::{Claim, Entered};
 use crate::model::time::{LIFETIME_SECONDS, Time};
@@ -7,6 +10,28 @@ use crate::model::user::Subscription;
 use crate::wire::reply::Json;
 
 use super::{Reply, Req};
+
+/// What a login can refuse, whichever name the user is called by.
+pub(super) const LOGIN_REFUSES: &[Refusal] = &[
+    Refusal::HwidTooLong,
+    Refusal::HwidTooShort(0),
+    Refusal::HwidMissing,
+    Refusal::UserNotFound,
+    Refusal::UserBanned(None),
+    Refusal::LicenseBanned(None),
+    Refusal::HwidBanned,
+    Refusal::AddressBanned,
+    Refusal::PasswordMismatch,
+    Refusal::HwidMismatch,
+    Refusal::SubscriptionPaused,
+    Refusal::NoActiveSubscription,
+    Refusal::TwoFactorRequired,
+    Refusal::TwoFactorWrong,
+    Refusal::TwoFactorBlocked(Duration::ZERO),
+];
+
+/// The settings that a login follows.
+pub(super) const LOGIN_SETTINGS: &[&str] = &["minHwid", "forceHwid", "hwidcheck", "killOtherSessions", "loggedInMsg"];
 
 /// What the form says about who wants to come in.
 pub(super) fn claim<'a>(req: &Req<'a>) -> Claim<'a> {

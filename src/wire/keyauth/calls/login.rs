@@ -1,10 +1,8 @@
 //! `login`: logs a user in by name and password (contract 4.3).
 
-use std::time::Duration;
-
+use crate::domain::Stop;
 use crate::domain::secret::Proof;
 use crate::domain::user::{self, Claim};
-use crate::domain::{Refusal, Stop};
 use crate::model::session::Session;
 use crate::store::Tx;
 use crate::wire::keyauth::versions::V1_0;
@@ -22,24 +20,8 @@ pub(super) const CALL: Call = Call {
         Field { name: "hwid", help: "the device; the first one is bound, see the setting hwidcheck" },
         Field { name: "code", help: "the code of the second factor, where the user has one" },
     ],
-    refuses: &[
-        Refusal::HwidTooLong,
-        Refusal::HwidTooShort(0),
-        Refusal::HwidMissing,
-        Refusal::UserNotFound,
-        Refusal::LicenseBanned(None),
-        Refusal::UserBanned(None),
-        Refusal::HwidBanned,
-        Refusal::AddressBanned,
-        Refusal::PasswordMismatch,
-        Refusal::HwidMismatch,
-        Refusal::SubscriptionPaused,
-        Refusal::NoActiveSubscription,
-        Refusal::TwoFactorRequired,
-        Refusal::TwoFactorWrong,
-        Refusal::TwoFactorBlocked(Duration::ZERO),
-    ],
-    settings: &["minHwid", "forceHwid", "hwidcheck", "killOtherSessions", "loggedInMsg"],
+    refuses: entered::LOGIN_REFUSES,
+    settings: entered::LOGIN_SETTINGS,
     since: &V1_0,
     first: anything,
     run: Run::Password(run),
