@@ -85,6 +85,8 @@ impl Server {
     /// Status and body.
     fn call(&self, form: &str) -> (u16, serde_json::Value) {
         let request = Request {
+            place: Box::default(),
+            headers: Vec::new(),
             id: 1,
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             now: NOW,

@@ -22,8 +22,8 @@ use crate::outside::mail::Mailer;
 use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
-use crate::wire::keyauth::server_key::Held;
 use crate::wire::limits::Limits;
+use crate::wire::server_key::Held;
 
 /// The options of `serve`.
 #[derive(Debug, clap::Args)]

@@ -42,15 +42,15 @@ pub(super) async fn answer(
     let route = match method {
         Method::Options => Err(preflight()),
         _ => match shared.routes.find(request.uri().path(), matches!(method, Method::Get | Method::Head)) {
-            Route::Family(family, door) => Ok((family, door)),
+            Route::Family(family, door, place) => Ok((family, door, Box::<str>::from(place))),
             Route::Hello => Err(shared.routes.hello()),
             Route::Nothing => Err(shared.routes.nothing()),
         },
     };
     let out = match route {
-        Ok((family, door)) => {
+        Ok((family, door, place)) => {
             let line = Line { family: family.name, ..line };
-            ask_family(&client, door, method, request, line).await
+            ask_family(&client, (door, place), method, request, line).await
         }
         Err(response) => {
             if !request.body().is_end_stream() {
@@ -66,7 +66,7 @@ pub(super) async fn answer(
 
 async fn ask_family(
     client: &Arc<Client>,
-    door: &'static Door,
+    (door, place): (&'static Door, Box<str>),
     method: Method,
     request: hyper::Request<Incoming>,
     line: Line,
@@ -93,6 +93,8 @@ async fn ask_family(
         peer: line.peer,
         now: shared.ctx.clock.now(),
         method,
+        place,
+        headers: convert::headers(&head.headers, door.headers),
         query: head.uri.query().map_or_else(Bytes::new, |query| Bytes::copy_from_slice(query.as_bytes())),
         content_type: convert::content_type(&head.headers),
         body,

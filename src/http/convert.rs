@@ -30,6 +30,15 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<Box<str>> {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(Box::from)
 }
 
+/// The headers that a door asks for. One whose value is no text is not there.
+pub(super) fn headers(headers: &HeaderMap, wanted: &[&'static str]) -> Vec<(&'static str, Box<str>)> {
+    let values = |name: &&'static str| {
+        let name = *name;
+        headers.get_all(name).iter().filter_map(move |v| Some((name, std::str::from_utf8(v.as_bytes()).ok()?.into())))
+    };
+    wanted.iter().flat_map(values).collect()
+}
+
 /// The whole body, if it has at most `limit` bytes and arrives within `most`. A length that is announced too large is
 /// refused before a byte is read.
 pub(super) async fn body(mut body: Incoming, limit: usize, most: Duration) -> Result<Bytes, Fault> {

@@ -8,16 +8,26 @@ use crate::wire::{Door, Family};
 /// All paths of all families, and what is said where there is none.
 pub(super) struct Routes {
     /// Sorted by path.
-    paths: Vec<(&'static [u8], &'static Family, &'static Door)>,
+    paths: Vec<(&'static str, &'static Family, &'static Door)>,
+    /// Those with `{}`, split around it.
+    places: Vec<Place>,
     hello: Bytes,
     nothing: Bytes,
 }
 
+/// A path with a place for any segment.
+struct Place {
+    before: &'static str,
+    after: &'static str,
+    family: &'static Family,
+    door: &'static Door,
+}
+
 /// Who answers at a path.
 #[derive(Clone, Copy)]
-pub(super) enum Route {
-    /// A family.
-    Family(&'static Family, &'static Door),
+pub(super) enum Route<'a> {
+    /// A family; the text is what stands at the path's place.
+    Family(&'static Family, &'static Door, &'a str),
     /// The front door: says what this is.
     Hello,
     /// Nobody.
@@ -27,31 +37,41 @@ pub(super) enum Route {
 impl Routes {
     /// The table of paths. Two families at one path is a bug of ours: the server does not start.
     pub(super) fn new(families: &[&'static Family], public_url: &str) -> Result<Routes, String> {
-        let mut paths: Vec<_> = families
-            .iter()
-            .flat_map(|family| family.paths.iter().map(|(path, door)| (path.as_bytes(), *family, *door)))
-            .collect();
+        let all = || families.iter().flat_map(|family| family.paths.iter().map(|(path, door)| (*path, *family, *door)));
+        let mut paths: Vec<_> = all().collect();
         paths.sort_by_key(|(path, ..)| *path);
         if let Some(pair) = paths.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(format!("two families answer at {}", String::from_utf8_lossy(pair[0].0)));
+            return Err(format!("two families answer at {}", pair[0].0));
         }
-        let first = families.iter().flat_map(|family| family.paths).next().map_or("", |(path, _)| path);
+        let (paths, places): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(path, ..)| !path.contains("{}"));
+        let place = |(path, family, door): (&'static str, _, _)| {
+            let (before, after) = path.split_once("{}").unwrap_or_default();
+            Place { before, after, family, door }
+        };
+        let first = all().map(|(path, ..)| path).find(|path| !path.contains("{}")).unwrap_or_default();
         let api = format!("{public_url}{first}/");
         let message = format!("There is nothing at this path. The API is at {api}");
         let message = serde_json::Value::from(message);
         let nothing = format!(r#"{{"success":false,"message":{message}}}"#);
         let hello = format!("This is Keystead, a license and login server. The API is at {api}\n");
-        Ok(Routes { paths, hello: hello.into(), nothing: nothing.into() })
+        let places = places.into_iter().map(place).collect();
+        Ok(Routes { paths, places, hello: hello.into(), nothing: nothing.into() })
     }
 
     /// Who answers a request for this path; `reads` is whether its method is GET or HEAD.
-    pub(super) fn find(&self, path: &str, reads: bool) -> Route {
-        let path = path.as_bytes();
-        let bare = path.strip_suffix(b"/").unwrap_or(path);
-        match self.paths.binary_search_by_key(&bare, |(known, ..)| known) {
-            Ok(at) => Route::Family(self.paths[at].1, self.paths[at].2),
-            Err(_) if path == b"/" && reads => Route::Hello,
-            Err(_) => Route::Nothing,
+    pub(super) fn find<'a>(&self, path: &'a str, reads: bool) -> Route<'a> {
+        let bare = path.strip_suffix('/').unwrap_or(path);
+        if let Ok(at) = self.paths.binary_search_by_key(&bare, |(known, ..)| known) {
+            return Route::Family(self.paths[at].1, self.paths[at].2, "");
+        }
+        let placed = self.places.iter().find_map(|place| {
+            let text = bare.strip_prefix(place.before)?.strip_suffix(place.after)?;
+            (!text.is_empty() && !text.contains('/')).then_some((place, text))
+        });
+        match placed {
+            Some((place, text)) => Route::Family(place.family, place.door, text),
+            None if path == "/" && reads => Route::Hello,
+            None => Route::Nothing,
         }
     }
 
@@ -102,8 +122,9 @@ mod tests {
         Answer::Now(preflight())
     }
 
-    static NEVER: Door = Door { answer: never, fault: |_, _| preflight() };
+    static NEVER: Door = Door { answer: never, headers: &[], fault: |_, _| preflight() };
     static ONE: Family = Family { name: "one", paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
+    static PLACES: Family = Family { name: "places", paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
     static TWO: Family = Family { name: "two", paths: &[("/a", &NEVER)] };
 
     #[test]
@@ -125,6 +146,27 @@ mod tests {
         assert!(matches!(routes.find("/", false), Route::Nothing));
         assert!(matches!(routes.find("", true), Route::Nothing));
         assert!(String::from_utf8_lossy(&routes.nothing().body).contains("http://x/b/1/"));
+    }
+
+    #[test]
+    fn a_place_is_one_segment_that_is_not_empty() {
+        let routes = Routes::new(&[&PLACES], "").expect("no clash");
+        for (path, found) in [
+            ("/x/app-1/sign-up", Some("app-1")),
+            ("/x/app-1/sign-up/", Some("app-1")),
+            ("/x/sign-up", Some("sign-up")),
+            ("/x/app", Some("app")),
+            ("/x//sign-up", None),
+            ("/x/a/b/sign-up", None),
+            ("/x/", None),
+            ("/x", None),
+        ] {
+            let place = match routes.find(path, true) {
+                Route::Family(_, _, place) => Some(place),
+                _ => None,
+            };
+            assert_eq!(place, found, "{path}");
+        }
     }
 
     #[test]

@@ -57,8 +57,8 @@ fn fault(_: &Ctx, fault: Fault) -> Response {
     say(500, "bug")
 }
 
-static BUG: Door = Door { answer: bug, fault };
-static SLOW: Door = Door { answer: slow, fault };
+static BUG: Door = Door { answer: bug, headers: &[], fault };
+static SLOW: Door = Door { answer: slow, headers: &[], fault };
 static FAMILY: Family = Family { name: "test", paths: &[("/bug", &BUG), ("/slow", &SLOW)] };
 
 struct Running {

@@ -43,6 +43,10 @@ pub struct Request {
     pub now: Time,
     /// The method.
     pub method: Method,
+    /// What stands in the path where the family's table has `{}`; empty where it has none.
+    pub place: Box<str>,
+    /// The headers that the door asks for, in the order of arrival: names in lower case, values as text.
+    pub headers: Vec<(&'static str, Box<str>)>,
     /// The text after `?`, still encoded; empty if there is none.
     pub query: Bytes,
     /// The `Content-Type` header, if it is readable text.
@@ -52,6 +56,21 @@ pub struct Request {
     /// Set when this address has used up its share: how long until it may ask again. The family refuses such a
     /// request in its own words, and does nothing else.
     pub limited: Option<Duration>,
+}
+
+impl Request {
+    /// The value of a header that is there exactly once. Two of a kind mean that somebody on the way reads another one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(given, _)| *given == name);
+        found.next().filter(|_| found.next().is_none()).map(|(_, value)| &**value)
+    }
+
+    /// The value of a cookie, in whichever of the `cookie` headers it is.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let lines = self.headers.iter().filter(|(header, _)| *header == "cookie");
+        let mut pairs = lines.flat_map(|(_, line)| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(given, _)| *given == name).map(|(_, value)| value.trim_matches('"'))
+    }
 }
 
 /// The answer to one request.

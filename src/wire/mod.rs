@@ -20,6 +20,7 @@ pub mod keyauth;
 pub mod limits;
 pub mod pages;
 pub mod reply;
+pub mod server_key;
 
 /// What answering needs. One for the whole server.
 pub struct Ctx {
@@ -38,7 +39,7 @@ pub struct Ctx {
     /// Opens and seals what is secret in the database.
     pub vault: Arc<Vault>,
     /// The key pair that signs the answers of KeyAuth's 1.3.
-    pub server_key: keyauth::server_key::Held,
+    pub server_key: server_key::Held,
     /// Asks other machines. Not inside a transaction, and not before its commit.
     pub fetcher: Fetcher,
     /// What answers may take that are large or come from elsewhere.
@@ -77,9 +78,10 @@ pub enum Fault {
 
 /// One foreign format.
 pub struct Family {
-    /// Its name in the log and in the documentation.
+    /// Its name in the log, in the documentation and in the server's list of formats.
     pub name: &'static str,
-    /// Its paths, without the slash at the end (it is served with and without), and who answers there.
+    /// Its paths, without the slash at the end (it is served with and without), and who answers there. `{}` stands for
+    /// one segment of any text, which the request carries along.
     pub paths: &'static [(&'static str, &'static Door)],
 }
 
@@ -87,6 +89,8 @@ pub struct Family {
 pub struct Door {
     /// Answers a request.
     pub answer: Answerer,
+    /// The headers that it looks at, in lower case; no others reach it.
+    pub headers: &'static [&'static str],
     /// What is said when there is no request to answer.
     pub fault: fn(&Ctx, Fault) -> Response,
 }

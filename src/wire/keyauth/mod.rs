@@ -23,7 +23,6 @@ use super::{Answer, Ctx, Door, Family, Fault};
 mod answer;
 pub mod calls;
 mod seal;
-pub mod server_key;
 pub mod versions;
 mod words;
 
@@ -49,21 +48,25 @@ pub static FAMILY: Family = Family {
 
 static DOOR_1_3: Door = Door {
     answer: |ctx, request| answer(ctx, request, &versions::V1_3),
+    headers: &[],
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_3, fault),
 };
 
 static DOOR_1_2: Door = Door {
     answer: |ctx, request| answer(ctx, request, &versions::V1_2),
+    headers: &[],
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_2, fault),
 };
 
 static DOOR_1_1: Door = Door {
     answer: |ctx, request| answer(ctx, request, &versions::V1_1),
+    headers: &[],
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_1, fault),
 };
 
 static DOOR_1_0: Door = Door {
     answer: |ctx, request| answer(ctx, request, &versions::V1_0),
+    headers: &[],
     fault: |ctx, fault| answer::fault(ctx, &versions::V1_0, fault),
 };
 

@@ -17,8 +17,8 @@ mod reset;
 /// This family.
 pub static FAMILY: Family = Family { name: "pages", paths: &[("/reset", &RESET), ("/style.css", &STYLE)] };
 
-static RESET: Door = Door { answer: |ctx, request| later(ctx, request, reset::answer), fault };
-static STYLE: Door = Door { answer: |_, _| Answer::Now(style()), fault };
+static RESET: Door = Door { answer: |ctx, request| later(ctx, request, reset::answer), headers: &[], fault };
+static STYLE: Door = Door { answer: |_, _| Answer::Now(style()), headers: &[], fault };
 
 /// What a page may do in the browser: show itself, and send its form back here.
 const POLICY: &str =
