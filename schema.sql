@@ -1,4 +1,4 @@
--- Keystead's store, version 2. This file is the readable truth: a new database is made by running it, and an older one
+-- Keystead's store, version 3. This file is the readable truth: a new database is made by running it, and an older one
 -- is brought up to it by the numbered upgrades in src/store/schema.rs.
 --
 -- Times are whole seconds since 1970 UTC, lengths of time are seconds, flags are 0 or 1. Names and keys are compared
@@ -31,6 +31,15 @@ CREATE TABLE apps (
 ) STRICT;
 CREATE UNIQUE INDEX apps_by_name ON apps (owner_id, name) WHERE ready = 1;
 
+-- By what clients of other formats name an app: Authgate's by an API key that is proven by its secret, Wacht's by the
+-- UUID. One row for each app.
+CREATE TABLE app_names (
+    app_id     INTEGER PRIMARY KEY REFERENCES apps (id) ON DELETE CASCADE,
+    uuid       TEXT NOT NULL UNIQUE,
+    api_key    TEXT NOT NULL UNIQUE,            -- 32 lower-case hex characters
+    api_secret TEXT NOT NULL                    -- 64 lower-case hex characters
+) STRICT;
+
 -- Per-app settings that were set. Names, kinds and defaults: src/model/settings.rs.
 CREATE TABLE app_settings (
     app_id INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
@@ -38,6 +47,8 @@ CREATE TABLE app_settings (
     value  TEXT NOT NULL,
     PRIMARY KEY (app_id, name)
 ) STRICT, WITHOUT ROWID;
+-- Apps are looked up by these.
+CREATE INDEX app_settings_by_value ON app_settings (name, value) WHERE name IN ('wachtHost', 'wachtDefault');
 
 -- What a license level gives: every plan of that level.
 CREATE TABLE plans (
@@ -48,7 +59,7 @@ CREATE TABLE plans (
     UNIQUE (app_id, name)
 ) STRICT;
 
--- License keys. Unused: used_at is null. Banned counts before used.
+-- License keys. Unused: used_at is null. Banned counts before used, used before paused.
 CREATE TABLE licenses (
     id         INTEGER PRIMARY KEY,
     app_id     INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
@@ -61,7 +72,9 @@ CREATE TABLE licenses (
     used_at    INTEGER,
     used_by    INTEGER REFERENCES users (id) ON DELETE SET NULL,
     banned     INTEGER NOT NULL DEFAULT 0,
-    ban_reason TEXT
+    ban_reason TEXT,
+    paused     INTEGER NOT NULL DEFAULT 0,      -- neither redeemed nor opens its license-only user
+    expires_at INTEGER                          -- not redeemed from then on, and what it gives ends then at the latest
 ) STRICT;
 CREATE UNIQUE INDEX licenses_by_key ON licenses (app_id, lower(key));
 CREATE INDEX licenses_by_user ON licenses (used_by) WHERE used_by IS NOT NULL;
@@ -84,11 +97,22 @@ CREATE TABLE users (
     two_factor    TEXT,                         -- the sealed TOTP secret; null: no code is asked for
     two_factor_step          INTEGER NOT NULL DEFAULT 0,   -- the latest 30-second step whose code was taken
     two_factor_pending       TEXT,              -- a sealed secret that waits for its first code …
-    two_factor_pending_until INTEGER            -- … until then
+    two_factor_pending_until INTEGER,           -- … until then
+    uuid          TEXT NOT NULL DEFAULT '',     -- random; the id that Authgate's clients see
+    email         TEXT,                         -- as it was given
+    email_claimed INTEGER NOT NULL DEFAULT 0,   -- 1: no other user of the app claims the address; it can sign in by it
+    first_name    TEXT,
+    last_name     TEXT,
+    phone         TEXT,
+    phone_country_code TEXT,
+    device_limit  INTEGER,                      -- null: the app's setting deviceLimit
+    session_limit INTEGER                       -- null: the app's setting sessionLimit
 ) STRICT;
 CREATE INDEX users_by_email ON users (app_id, email_sha1) WHERE email_sha1 IS NOT NULL;
 CREATE INDEX users_by_two_factor ON users (two_factor) WHERE two_factor IS NOT NULL;
 CREATE INDEX users_by_two_factor_pending ON users (two_factor_pending) WHERE two_factor_pending IS NOT NULL;
+CREATE UNIQUE INDEX users_by_claimed_email ON users (app_id, email_sha1) WHERE email_claimed = 1;
+CREATE UNIQUE INDEX users_by_phone ON users (app_id, phone) WHERE phone IS NOT NULL;
 CREATE UNIQUE INDEX users_by_name ON users (app_id, lower(name));
 
 -- What users hold: a plan until some time. The plan is kept by name: deleting a plan takes nothing from a customer.
@@ -113,11 +137,12 @@ CREATE TABLE devices (
     PRIMARY KEY (user_id, hwid)
 ) STRICT, WITHOUT ROWID;
 
--- What `init` gives out. A row outlives its session by a day, so that refusals can still be signed. Ids are random, so
+-- What `init` gives out ('init'), and what stands behind a login of the other formats: Authgate's short-lived token
+-- ('token'), one sign-in of a browser ('sign-in'). A row outlives its session by a day, so that refusals can still be signed. Ids are random, so
 -- only their own index is written at random places; the rows and the other indexes grow at their end.
 CREATE TABLE sessions (
     row        INTEGER PRIMARY KEY,
-    id         TEXT NOT NULL UNIQUE,            -- 32 lower-case hex characters
+    id         TEXT NOT NULL UNIQUE,            -- 32 or 64 lower-case hex characters
     app_id     INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     sign_key   TEXT,                            -- null: the client sent no enckey
     ip         TEXT NOT NULL,
@@ -125,11 +150,39 @@ CREATE TABLE sessions (
     expires_at INTEGER NOT NULL,
     ended_at   INTEGER,                         -- logout or kill; expires_at is then no later
     user_id    INTEGER REFERENCES users (id) ON DELETE SET NULL,
-    credential TEXT                             -- the name as typed at login; null while nobody has logged in
+    credential TEXT,                            -- the name as typed at login; null while nobody has logged in
+    kind       TEXT NOT NULL DEFAULT 'init' CHECK (kind IN ('init', 'token', 'sign-in')),
+    hwid       TEXT                             -- the device that logged in, for 'token'
 ) STRICT;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX sessions_by_app ON sessions (app_id);
+
+-- Browsers of Wacht's format. Each has a cookie, of which only the SHA-256 is kept, and any number of users signed in.
+-- Ids are random and shown.
+CREATE TABLE browsers (
+    id         INTEGER PRIMARY KEY,
+    app_id     INTEGER NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    token_hash TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    used_at    INTEGER NOT NULL,                -- roughly: not written anew for each request
+    active     INTEGER                          -- the sign-in that counts; it may be gone
+) STRICT;
+CREATE INDEX browsers_by_app ON browsers (app_id);
+CREATE INDEX browsers_by_use ON browsers (used_at);
+
+-- One user signed in on one browser: as long as its session lives and has that user. Ids are random and shown; each came
+-- of an attempt, which has an id too.
+CREATE TABLE sign_ins (
+    id         INTEGER PRIMARY KEY,
+    browser_id INTEGER NOT NULL REFERENCES browsers (id) ON DELETE CASCADE,
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    attempt_id INTEGER NOT NULL UNIQUE,
+    signed_up  INTEGER NOT NULL,                -- 1: by signing up, 0: by signing in
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sign_ins_by_browser ON sign_ins (browser_id);
+CREATE INDEX sign_ins_by_session ON sign_ins (session_id);
 
 -- Banned devices ('hwid'), single addresses ('ip') and networks ('network'). A network's first and last address are
 -- 16 bytes each, IPv4 as IPv4-mapped IPv6, so that "inside" is a comparison of bytes.
@@ -159,6 +212,7 @@ CREATE TABLE variables (
     name          TEXT NOT NULL,
     value         TEXT NOT NULL,
     authenticated INTEGER NOT NULL DEFAULT 1,
+    updated_at    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (app_id, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -285,4 +339,4 @@ CREATE TABLE server_keys (
 ) STRICT;
 CREATE UNIQUE INDEX server_keys_signing ON server_keys ((1)) WHERE retired_at IS NULL;
 
-INSERT INTO schema_version (version) VALUES (2);
+INSERT INTO schema_version (version) VALUES (3);

@@ -138,8 +138,8 @@ macro_rules! settings {
 }
 
 use self::value::{
-    HIDDEN, cores, count, database, flag, host, level, listen, log_format, mail_tls, networks, path, port, rate,
-    secret, sender, size, span, text, url,
+    HIDDEN, cores, count, database, flag, formats, host, level, listen, log_format, mail_tls, networks, path, port,
+    rate, secret, sender, size, span, text, url,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -183,6 +183,7 @@ settings! {
     log_limit: usize = "100000", "log-limit", "COUNT", |t| count(t, 1, 100_000_000), "lines kept of what the clients of one app log; more push out the oldest";
     vpn_list: Option<PathBuf> = "", "vpn-list", "FILE", path, "networks of VPN providers, one CIDR per line";
     leaked_passwords: Option<PathBuf> = "", "leaked-passwords", "FILE", path, "SHA-1 of passwords known from breaches, sorted, one per line";
+    formats: Vec<&'static str> = value::FORMATS.join(","), "formats", "NAME", formats, "the formats that are answered: keyauth, authgate, authly, wacht";
     api_1_0: bool = "false", "api-1-0", "BOOL", flag, "whether KeyAuth's API 1.0 is served: its messages can be changed on the way unnoticed";
     vault_key: Option<PathBuf> = "", "vault-key", "FILE", path, "a file with 64 hex characters, the key that secrets in the database are sealed with; keep it elsewhere";
     ascii_only: bool = "true", "ascii-only", "BOOL", flag, "whether answers spell non-ASCII characters as \\uXXXX";
@@ -358,6 +359,16 @@ mod tests {
         assert_eq!(source("body-limit"), Some(Source::Environment));
         assert_eq!(source("readers"), Some(Source::File(file)));
         assert_eq!(source("hash-queue"), Some(Source::Default));
+    }
+
+    #[test]
+    fn the_formats_are_the_families() {
+        let families = crate::wire::FAMILIES.iter().map(|family| family.name).filter(|name| *name != "pages");
+        assert!(families.eq(value::FORMATS));
+        let config = load(&[("formats", "wacht, keyauth")], None, &[]).expect("fits");
+        assert_eq!(config.formats, ["wacht", "keyauth"]);
+        assert!(load(&[("formats", "keyauth,gopher")], None, &[]).is_err());
+        assert!(load(&[("formats", "")], None, &[]).is_err(), "a server that answers nothing");
     }
 
     #[test]

@@ -40,6 +40,7 @@ fn make_template(path: &Path) {
             chat::create(tx, app.id, "lobby", Span::Seconds(0)).unwrap();
             for n in 1..=4 {
                 let batch = Batch {
+                    expires_at: None,
                     count: 1,
                     mask: format!("{MASK}{n}"),
                     alphabet: Alphabet::Upper,

@@ -187,6 +187,8 @@ fn session(app: keystead::model::ids::AppId, bits: u128) -> Session {
         expires_at: NOW + 60,
         ended_at: None,
         user: None,
+        kind: Default::default(),
+        hwid: None,
     }
 }
 

@@ -275,6 +275,7 @@ fn extend(global: &Global, db: &mut Db, app: &App, key: String, by: &Length) -> 
 
 fn word(state: LicenseState) -> &'static str {
     match state {
+        LicenseState::Paused => "paused",
         LicenseState::Unused => "unused",
         LicenseState::Used => "used",
         LicenseState::Banned => "banned",

@@ -50,6 +50,7 @@ const FEW_WILDCARDS: usize = 12;
 pub(super) fn run(global: &Global, db: &mut Db, app: &App, new: Options) -> Result<(), Exit> {
     let default = Batch::of_settings(&app.settings);
     let batch = Batch {
+        expires_at: None,
         count: new.count.unwrap_or(default.count),
         mask: new.mask.unwrap_or(default.mask),
         alphabet: match new.alphabet {

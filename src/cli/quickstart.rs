@@ -85,6 +85,7 @@ fn make(tx: &mut Tx<'_>, now: Time) -> Result<(), Exit> {
     };
     let app = app::create(tx, &owner, "demo", &Credentials::default(), now, rng)?;
     let batch = Batch {
+        expires_at: None,
         count: KEYS,
         mask: app.settings.format.clone().into_owned(),
         alphabet: Alphabet::Upper,

@@ -154,6 +154,7 @@ Settings (KeyAuth's names), their defaults and what they do:
             Kind::Flag => "0 or 1".to_owned(),
             Kind::Int(least, most) => format!("{least} to {most}"),
             Kind::Text(most) => format!("text, at most {most} bytes"),
+            Kind::Word(words) => words.join(", "),
             Kind::Message(most) => format!("message, 1 to {most} bytes"),
         };
         let default = setting.default();

@@ -4,7 +4,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::domain::secret::Hasher;
+use crate::domain::secret::{Hasher, new_uuid};
 use crate::domain::user::{self, NewUser, check_password};
 use crate::domain::{ban, subscription};
 use crate::model::app::App;
@@ -227,7 +227,7 @@ fn create(global: &Global, db: &mut Db, app: &App, new: Create) -> Result<(), Ex
         _ => "",
     };
     let holds = new.length.span().map(|span| (new.plan, span));
-    let new = NewUser { name: new.name.name, credential, holds };
+    let new = NewUser { uuid: new_uuid(&mut rand::rng()), name: new.name.name, credential, holds };
     let name = Name { name: new.name.clone() };
     let found = app.clone();
     db.write(move |tx| user::create(tx, &found, &new, now()))?;

@@ -9,7 +9,7 @@ use crate::store::user_variables::{self, UserVariable};
 use crate::store::variables::{self, Variable};
 
 use super::options::AppOption;
-use super::{Db, Exit, Global, print_json, print_table, say};
+use super::{Db, Exit, Global, now, print_json, print_table, say};
 
 /// Options.
 #[derive(Args)]
@@ -73,7 +73,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             set_of_user(global, &mut db, &app, user, UserVariable { name, value, read_only })
         }
         Command::Set(Set { name, value, public, .. }) => {
-            set(global, &mut db, &app, Variable { name, value, authenticated: !public })
+            set(global, &mut db, &app, Variable { name, value, authenticated: !public, updated_at: now() })
         }
         Command::List { user: Some(user) } => list_of_user(global, &db, &app, user),
         Command::List { user: None } => list(global, &db, &app),

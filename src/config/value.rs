@@ -292,6 +292,16 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
         .collect()
 }
 
+/// The formats that a server can answer, by the names of their families.
+pub(super) const FORMATS: [&str; 4] = ["keyauth", "authgate", "authly", "wacht"];
+
+pub(super) fn formats(text: &str) -> Result<Vec<&'static str>, String> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let known = |item: &str| FORMATS.into_iter().find(|known| *known == item);
+    let found: Option<Vec<_>> = items.map(known).collect();
+    found.filter(|found| !found.is_empty()).ok_or_else(|| format!("one or more of {}", FORMATS.join(", ")))
+}
+
 pub(super) fn rate(text: &str) -> Result<Option<Rate>, String> {
     if text.eq_ignore_ascii_case("off") {
         return Ok(None);

@@ -6,10 +6,11 @@ use crate::model::app::{App, Owner};
 use crate::model::ids::AppId;
 use crate::model::settings::{Setting, SettingError};
 use crate::model::time::Time;
-use crate::store::apps::{self, MAX_NAME, NewApp};
+use crate::store::apps::{self, MAX_NAME, Names, NewApp};
 use crate::store::{self, Tx, plans, subscriptions};
 
-use super::secret::{new_secret, new_sellerkey};
+use super::Refusal;
+use super::secret::{new_secret, new_sellerkey, new_token, new_uuid};
 
 /// The plan that every new app has, and its level (contract section 5).
 pub const DEFAULT_PLAN: (&str, &str) = ("default", "1");
@@ -29,6 +30,9 @@ pub enum AppError {
     /// A setting was not taken.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// Two apps at one host name.
+    #[error("another app has this host name already")]
+    HostTaken,
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -81,9 +85,33 @@ pub fn create_bare(
         Some(_) => return Err(AppError::Credential("a seller key has 32 lower-case hex characters")),
         None => new_sellerkey(rng),
     };
-    let new = NewApp { name, secret: &secret, sellerkey: &sellerkey, created_at: now, ready };
+    let names = new_names(rng);
+    let new = NewApp { name, secret: &secret, sellerkey: &sellerkey, names: &names, created_at: now, ready };
     apps::insert(tx, owner.id, &new)?
         .ok_or(AppError::Credential("another app has this seller key; leave it out and a new one is made"))
+}
+
+/// By what clients of other formats name a new app.
+pub fn new_names(rng: &mut impl CryptoRng) -> Names {
+    Names { uuid: new_uuid(rng).to_string(), api_key: new_token(rng), api_secret: new_secret(rng) }
+}
+
+/// Gives an app another API key with another secret; the old pair is refused from now on.
+pub fn rotate_api_key(tx: &mut Tx<'_>, app: &App, rng: &mut impl CryptoRng) -> Result<Names, store::Error> {
+    let names = Names { uuid: app.uuid.to_string(), ..new_names(rng) };
+    apps::set_names(tx, app.id, &names)?;
+    Ok(names)
+}
+
+/// Whether an app takes in users now.
+pub fn check_open(app: &App) -> Result<(), Refusal> {
+    let settings = &app.settings;
+    match (settings.banned, settings.enabled, settings.paused) {
+        (true, ..) => Err(Refusal::AppBanned),
+        (_, false, _) => Err(Refusal::AppDisabled),
+        (.., true) => Err(Refusal::AppPaused),
+        (false, true, false) => Ok(()),
+    }
 }
 
 /// Whether an app may have this name.
@@ -112,6 +140,16 @@ pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Re
     let value = setting.check(value)?;
     if setting.name == "paused" {
         return pause(tx, app, value == "1", now).map_err(AppError::Store);
+    }
+    match setting.name {
+        "wachtDefault" if value == "1" => apps::unset_everywhere(tx, setting.name)?,
+        "wachtHost" if !value.is_empty() => {
+            let named = apps::by_setting(tx, setting.name, &value)?;
+            if named.is_some_and(|other| other.id != app.id) {
+                return Err(AppError::HostTaken);
+            }
+        }
+        _ => {}
     }
     apps::set(tx, app.id, setting.name, &value).map_err(AppError::Store)
 }

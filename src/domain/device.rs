@@ -2,9 +2,8 @@
 
 use crate::model::app::App;
 use crate::model::ban::MAX_HWID;
-use crate::model::ids::UserId;
 use crate::model::time::Time;
-use crate::model::user::Device;
+use crate::model::user::{Device, User};
 use crate::store::{Tx, devices};
 
 use super::{Refusal, Stop};
@@ -20,14 +19,17 @@ pub fn check_shape(app: &App, hwid: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-/// Holds a user to its device: the first one given is bound, later ones must be among the bound. Answers the device
+/// Holds a user to its devices: the first ones given are bound, as many as it may have; later ones must be among the
+/// bound. Answers the device
 /// that the client is shown.
-pub fn bind(tx: &mut Tx<'_>, app: &App, user: UserId, hwid: Option<&str>, now: Time) -> Result<Option<String>, Stop> {
-    let bound = devices::of_user(tx, user)?;
+pub fn bind(tx: &mut Tx<'_>, app: &App, user: &User, hwid: Option<&str>, now: Time) -> Result<Option<String>, Stop> {
+    let bound = devices::of_user(tx, user.id)?;
     if app.settings.hwid_check {
         match hwid {
-            Some(hwid) if bound.is_empty() => {
-                devices::insert(tx, user, hwid, now)?;
+            Some(hwid) if is_among(&bound, Some(hwid)) => {}
+            Some(hwid) if (bound.len() as i64) < limit(app, user) => {
+                devices::insert(tx, user.id, hwid, now)?;
+                return Ok(Some(hwid.to_owned()));
             }
             // Leaving the hwid out does not open the lock (Appendix D).
             _ if !bound.is_empty() && !is_among(&bound, hwid) => return Err(Refusal::HwidMismatch.into()),
@@ -38,6 +40,11 @@ pub fn bind(tx: &mut Tx<'_>, app: &App, user: UserId, hwid: Option<&str>, now: T
         return Ok(hwid.map(str::to_owned));
     }
     Ok(bound.into_iter().next().map(|device| device.hwid))
+}
+
+/// How many devices a user may have.
+pub fn limit(app: &App, user: &User) -> i64 {
+    user.device_limit.unwrap_or(app.settings.device_limit)
 }
 
 fn is_among(bound: &[Device], hwid: Option<&str>) -> bool {

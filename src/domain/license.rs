@@ -63,6 +63,8 @@ pub struct Batch {
     pub alphabet: Alphabet,
     /// Counted from redemption.
     pub duration: Span,
+    /// From when on they cannot be redeemed, and when what they give ends at the latest.
+    pub expires_at: Option<Time>,
     /// What they give.
     pub level: String,
     /// The operator's own words.
@@ -98,6 +100,7 @@ impl Batch {
             mask: settings.format.clone().into_owned(),
             alphabet: Alphabet::default(),
             duration: if lifetime { Span::Lifetime } else { Span::Seconds(total) },
+            expires_at: None,
             level: settings.level.clone().into_owned(),
             note: Some(settings.note.clone().into_owned()).filter(|note| !note.is_empty()),
             created_by: None,
@@ -159,6 +162,8 @@ pub fn create(
         used_by: None,
         banned: false,
         ban_reason: None,
+        paused: false,
+        expires_at: batch.expires_at,
     };
     let mut keys = Vec::with_capacity(batch.count as usize);
     // A clash is drawn again. A mask that keeps clashing is used up.
@@ -191,14 +196,16 @@ pub fn find(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<License, Stop> {
 }
 
 /// The license with this key, if it may be redeemed.
-pub fn redeemable(tx: &mut Tx<'_>, app: AppId, key: Option<&str>) -> Result<License, Stop> {
+pub fn redeemable(tx: &mut Tx<'_>, app: AppId, key: Option<&str>, now: Time) -> Result<License, Stop> {
     let license = find(tx, app, key.ok_or(Refusal::LicenseNotFound)?)?;
-    may_redeem(&license)?;
+    may_redeem(&license, now)?;
     Ok(license)
 }
 
-fn may_redeem(license: &License) -> Result<(), Refusal> {
+fn may_redeem(license: &License, now: Time) -> Result<(), Refusal> {
     match license.state() {
+        LicenseState::Unused if license.is_over(now) => Err(Refusal::LicenseExpired),
+        LicenseState::Paused => Err(Refusal::LicensePaused),
         LicenseState::Unused => Ok(()),
         LicenseState::Used => Err(Refusal::LicenseInUse),
         LicenseState::Banned => Err(Refusal::LicenseBanned(license.ban_reason.clone())),
@@ -208,6 +215,19 @@ fn may_redeem(license: &License) -> Result<(), Refusal> {
 /// Bans a license. Its license-only user is logged out; what other users got from it stays with them.
 pub fn ban(tx: &mut Tx<'_>, app: &App, license: &License, reason: Option<&str>) -> Result<(), Stop> {
     licenses::ban(tx, license.id, reason)?;
+    Ok(log_out_license_only(tx, app, license)?)
+}
+
+/// Pauses a license, or lets it be used again. While it is paused its license-only user is logged out; what other users
+/// got from it stays with them. False: it was so already.
+pub fn set_paused(tx: &mut Tx<'_>, app: &App, license: &License, paused: bool) -> Result<bool, Stop> {
+    if paused {
+        log_out_license_only(tx, app, license)?;
+    }
+    Ok(licenses::set_paused(tx, license.id, paused)?)
+}
+
+fn log_out_license_only(tx: &mut Tx<'_>, app: &App, license: &License) -> Result<(), store::Error> {
     if let Some(user) = license.used_by
         && let Some(user) = users::by_id(tx, app.id, user)?
         && user.credential == Credential::License

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::model::time::Time;
 
+use super::user::Taken;
+
 /// A rule said no. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -64,12 +66,40 @@ pub enum Refusal {
     PasswordLeaked,
     /// The username exists.
     UsernameTaken,
+    /// More than the username, or something else, is another user's.
+    Taken(Taken),
+    /// A new username has a control character in it.
+    UsernameUnfit,
+    /// A new password has fewer bytes than the format asks for.
+    PasswordTooShort(usize),
+    /// The new password is the old one.
+    PasswordReused,
+    /// The user has no password that could be changed.
+    PasswordUnavailable,
+    /// An e-mail address that is none, or is too long.
+    EmailUnfit,
+    /// A name or a phone number is too long, or has a control character in it.
+    ProfileUnfit,
+    /// The app lets nobody sign up this way.
+    SignUpClosed,
+    /// The user is signed in on this browser already.
+    SignedInAlready,
+    /// The browser has no such sign-in.
+    SignInNotFound,
+    /// The user has as many session tokens as it may have.
+    TooManySessions,
+    /// The app does not answer in this format.
+    FormatOff,
     /// No such license.
     LicenseNotFound,
     /// The license is used.
     LicenseInUse,
     /// The license is banned.
     LicenseBanned(Option<String>),
+    /// The license is paused.
+    LicensePaused,
+    /// The absolute end of the license has come.
+    LicenseExpired,
     /// No plan has the license's level.
     LicenseNotEligible,
     /// The device is banned.
@@ -215,6 +245,20 @@ impl Refusal {
             Refusal::LicenseNotFound => "LICENSE_NOT_FOUND",
             Refusal::LicenseInUse => "LICENSE_IN_USE",
             Refusal::LicenseBanned(_) => "LICENSE_BANNED",
+            Refusal::LicensePaused => "LICENSE_PAUSED",
+            Refusal::LicenseExpired => "LICENSE_EXPIRED",
+            Refusal::Taken(_) => "IDENTIFIER_TAKEN",
+            Refusal::UsernameUnfit => "USERNAME_UNFIT",
+            Refusal::PasswordTooShort(_) => "PASSWORD_TOO_SHORT",
+            Refusal::PasswordReused => "PASSWORD_REUSED",
+            Refusal::PasswordUnavailable => "PASSWORD_CHANGE_UNAVAILABLE",
+            Refusal::EmailUnfit => "EMAIL_UNFIT",
+            Refusal::ProfileUnfit => "PROFILE_UNFIT",
+            Refusal::SignUpClosed => "SIGNUP_RESTRICTED",
+            Refusal::SignedInAlready => "USER_ALREADY_SIGNED_IN",
+            Refusal::SignInNotFound => "SIGN_IN_NOT_FOUND",
+            Refusal::TooManySessions => "SESSION_LIMIT_REACHED",
+            Refusal::FormatOff => "FORMAT_OFF",
             Refusal::LicenseNotEligible => "LICENSE_NOT_ELIGIBLE",
             Refusal::HwidBanned => "SID_BLOCKED",
             Refusal::AddressBanned => "IP_BLOCKED",

@@ -9,6 +9,7 @@ use rand::{CryptoRng, RngExt};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use uuid::{Builder, Uuid};
 
 use crate::model::ids::SessionId;
 
@@ -43,6 +44,15 @@ pub enum Work {
         /// Whether a verified bcrypt hash is to be made new as argon2id.
         renew: bool,
     },
+    /// Verify a password, and if it is right hash another one.
+    Change {
+        /// The password given.
+        old: String,
+        /// The stored hash.
+        against: String,
+        /// The new password.
+        new: String,
+    },
 }
 
 /// What came of it.
@@ -63,6 +73,13 @@ pub enum Proof {
         right: bool,
         /// A new hash to store in place of a bcrypt one.
         renewed: Option<String>,
+    },
+    /// The old password was verified.
+    Changed {
+        /// The stored hash that it was compared with.
+        against: String,
+        /// The new password's hash; none if the old password was wrong.
+        hash: Option<String>,
     },
 }
 
@@ -94,6 +111,10 @@ impl Hasher {
                 let right = self.verify(password, against);
                 let renewed = (right && *renew && is_bcrypt(against)).then(|| self.hash(password, rng));
                 Proof::Verified { against: against.clone(), right, renewed }
+            }
+            Work::Change { old, against, new } => {
+                let right = self.verify(old, against);
+                Proof::Changed { against: against.clone(), hash: right.then(|| self.hash(new, rng)) }
             }
         }
     }
@@ -225,6 +246,26 @@ pub fn new_secret(rng: &mut impl CryptoRng) -> String {
 /// A new seller key: 32 lower-case hex characters.
 pub fn new_sellerkey(rng: &mut impl CryptoRng) -> String {
     hex::encode(rng.random::<[u8; 16]>())
+}
+
+/// A new random UUID.
+pub fn new_uuid(rng: &mut impl CryptoRng) -> Uuid {
+    Builder::from_random_bytes(rng.random()).into_uuid()
+}
+
+/// A username that nobody chose: `user_` and 12 lower-case base-32 characters.
+pub fn new_username(rng: &mut impl CryptoRng) -> String {
+    format!("user_{}", draw(b"abcdefghijklmnopqrstuvwxyz234567", 12, rng))
+}
+
+/// A new session id of 64 characters.
+pub fn new_long_session_id(rng: &mut impl CryptoRng) -> SessionId {
+    SessionId::long_from_random(rng.random())
+}
+
+/// A new id for those that are shown as numbers: below 2^63, and not 0.
+pub fn new_number(rng: &mut impl CryptoRng) -> i64 {
+    rng.random_range(1..=i64::MAX)
 }
 
 /// A new session id.

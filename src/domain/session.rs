@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use crate::model::app::App;
 use crate::model::ids::SessionId;
-use crate::model::session::{Session, SessionUser};
+use crate::model::session::{Session, SessionKind, SessionUser};
 use crate::model::time::Time;
 use crate::store::{self, Tx, apps, sessions};
 
 use super::lists::Lists;
 use super::token::{self, TokenFile};
+use super::user::Entered;
 use super::{Refusal, Stop};
 
 /// The longest enckey, in bytes (contract 3.1: the text says 35, clients may send 36).
@@ -37,6 +38,32 @@ pub enum Enckey<'a> {
     Envelope(&'a str),
 }
 
+/// What kind of hash a format has of its programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashKind {
+    /// KeyAuth's: 32 characters.
+    Md5,
+    /// Authly's: 64 characters.
+    Sha256,
+}
+
+impl HashKind {
+    /// The setting that holds the accepted ones, and how long each is.
+    fn list(self) -> (&'static str, usize) {
+        match self {
+            HashKind::Md5 => ("hash", 32),
+            HashKind::Sha256 => ("hashSha256", 64),
+        }
+    }
+
+    fn other(self) -> HashKind {
+        match self {
+            HashKind::Md5 => HashKind::Sha256,
+            HashKind::Sha256 => HashKind::Md5,
+        }
+    }
+}
+
 /// What a client sends to open a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening<'a> {
@@ -50,6 +77,8 @@ pub struct Opening<'a> {
     pub version: Option<&'a str>,
     /// The program's hash, if it says.
     pub hash: Option<&'a str>,
+    /// What kind of hash its format has.
+    pub hash_kind: HashKind,
     /// The client's address.
     pub ip: IpAddr,
     /// Now.
@@ -89,24 +118,108 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
         return Err(Refusal::VersionMismatch.into());
     }
     if settings.hash_check {
-        check_hash(tx, app, by.hash)?;
+        check_hash(tx, app, by.hash, by.hash_kind)?;
     }
     let sign_key = match by.enckey {
         Enckey::Given(key) | Enckey::Envelope(key) => Some(format!("{key}-{}", app.secret).into()),
         Enckey::Missing | Enckey::NotApplicable => None,
     };
-    let session = Session {
-        id: by.id,
-        app: app.id,
-        sign_key,
-        ip: by.ip.to_string(),
-        created_at: by.now,
-        expires_at: by.now + settings.session_seconds,
-        ended_at: None,
-        user: None,
-    };
+    let session = Session { sign_key, ..new(app, by.id, by.ip, by.now, settings.session_seconds) };
     sessions::insert(tx, session)?;
     Ok(())
+}
+
+fn new(app: &App, id: SessionId, ip: IpAddr, now: Time, seconds: i64) -> Session {
+    Session {
+        id,
+        app: app.id,
+        sign_key: None,
+        ip: ip.to_string(),
+        created_at: now,
+        expires_at: now + seconds,
+        ended_at: None,
+        user: None,
+        kind: SessionKind::Init,
+        hwid: None,
+    }
+}
+
+/// Notes on a session who is in.
+pub fn validate(tx: &mut Tx<'_>, session: &Session, entered: &Entered, now: Time) -> Result<(), Stop> {
+    if sessions::validate(tx, session, user_of(entered), now)? { Ok(()) } else { Err(Refusal::SessionNotFound.into()) }
+}
+
+/// Where the app wants it so, nobody is logged in any more on the other sessions of who is in on this one.
+pub fn displace(tx: &mut Tx<'_>, app: &App, session: SessionId, entered: &Entered) -> Result<(), Stop> {
+    if app.settings.kill_other_sessions {
+        sessions::invalidate_others(tx, entered.user.id, session)?;
+    }
+    Ok(())
+}
+
+/// One more session, on which this user is in from the start (authly L21).
+pub fn open_for(
+    tx: &mut Tx<'_>,
+    app: &App,
+    entered: &Entered,
+    id: SessionId,
+    ip: IpAddr,
+    now: Time,
+) -> Result<(), Stop> {
+    let session = Session { user: Some(user_of(entered)), ..new(app, id, ip, now, app.settings.session_seconds) };
+    Ok(sessions::insert(tx, session)?)
+}
+
+/// The session behind one user signed in on a browser (wacht section 3). It ends with the browser's own.
+pub fn open_sign_in(
+    tx: &mut Tx<'_>,
+    app: &App,
+    entered: &Entered,
+    id: SessionId,
+    ip: IpAddr,
+    now: Time,
+    until: Time,
+) -> Result<(), Stop> {
+    let (user, kind) = (Some(user_of(entered)), SessionKind::SignIn);
+    displace(tx, app, id, entered)?;
+    Ok(sessions::insert(tx, Session { user, kind, ..new(app, id, ip, now, until - now) })?)
+}
+
+/// How long a session token lives, in seconds (authgate 2.1), and one that stands for credentials sent with a single
+/// call (authgate 2.2).
+pub const TOKEN_SECONDS: i64 = 300;
+
+/// A short-lived token for a user who is in (authgate 2.1 and 2.6). It ends the older ones of the same device; where users
+/// are held to their devices, a user has no more of them than it may have.
+pub fn open_token(
+    tx: &mut Tx<'_>,
+    app: &App,
+    entered: &Entered,
+    hwid: Option<&str>,
+    id: SessionId,
+    ip: IpAddr,
+    now: Time,
+) -> Result<(), Stop> {
+    let user = &entered.user;
+    if let Some(hwid) = hwid {
+        sessions::end_tokens(tx, user.id, hwid, now)?;
+    }
+    let limit = user.session_limit.unwrap_or(app.settings.session_limit);
+    if app.settings.hwid_check && sessions::count_tokens(tx, user.id, now)? >= limit {
+        return Err(Refusal::TooManySessions.into());
+    }
+    displace(tx, app, id, entered)?;
+    let session = Session {
+        user: Some(user_of(entered)),
+        kind: SessionKind::Token,
+        hwid: hwid.map(Into::into),
+        ..new(app, id, ip, now, TOKEN_SECONDS)
+    };
+    Ok(sessions::insert(tx, session)?)
+}
+
+fn user_of(entered: &Entered) -> SessionUser {
+    SessionUser { id: entered.user.id, credential: entered.username.as_str().into() }
 }
 
 fn is_allowed(tx: &mut Tx<'_>, app: &App, ip: IpAddr) -> Result<bool, store::Error> {
@@ -114,22 +227,26 @@ fn is_allowed(tx: &mut Tx<'_>, app: &App, ip: IpAddr) -> Result<bool, store::Err
     Ok(allowed.iter().any(|text| crate::model::ban::parse_network(text).is_ok_and(|network| network.contains(&ip))))
 }
 
-/// The program's hash must be one of the stored ones, which stand one after another, 32 characters each. While none
-/// is stored, the first one seen is trusted and kept.
-fn check_hash(tx: &mut Tx<'_>, app: &App, hash: Option<&str>) -> Result<(), Stop> {
+/// The program's hash must be one of the stored ones, which stand one after another. While none is stored, the first one
+/// seen is trusted and kept; but not while hashes of the other kind are: nobody gets around them by another format.
+fn check_hash(tx: &mut Tx<'_>, app: &App, hash: Option<&str>, kind: HashKind) -> Result<(), Stop> {
+    let (list, length) = kind.list();
     let hash =
-        hash.filter(|h| h.len() == 32 && h.bytes().all(|b| b.is_ascii_hexdigit())).ok_or(Refusal::HashMismatch)?;
-    let stored = apps::settings(tx, app.id)?.into_iter().find(|(name, _)| name == "hash").map(|(_, value)| value);
-    match stored.as_deref() {
+        hash.filter(|h| h.len() == length && h.bytes().all(|b| b.is_ascii_hexdigit())).ok_or(Refusal::HashMismatch)?;
+    let set = apps::settings(tx, app.id)?;
+    let stored = |list: &str| set.iter().find(|(name, _)| name == list).map(|(_, value)| value.as_str());
+    let others = stored(kind.other().list().0).unwrap_or_default();
+    match stored(list) {
+        None | Some("") if !others.is_empty() => Err(Refusal::HashMismatch.into()),
         // Two programs that start at the same moment: the first one is trusted, whatever the engine.
-        None if apps::set_if_unset(tx, app.id, "hash", hash)? => Ok(()),
+        None if apps::set_if_unset(tx, app.id, list, hash)? => Ok(()),
         None => Err(Refusal::HashMismatch.into()),
         Some("") => {
-            apps::set(tx, app.id, "hash", hash)?;
+            apps::set(tx, app.id, list, hash)?;
             Ok(())
         }
         Some(stored) => {
-            let known = stored.as_bytes().chunks(32).any(|one| one.eq_ignore_ascii_case(hash.as_bytes()));
+            let known = stored.as_bytes().chunks(length).any(|one| one.eq_ignore_ascii_case(hash.as_bytes()));
             if known { Ok(()) } else { Err(Refusal::HashMismatch.into()) }
         }
     }

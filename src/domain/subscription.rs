@@ -75,7 +75,7 @@ pub fn running(app: &App, all: Vec<Subscription>, now: Time) -> Result<Vec<Subsc
 /// Grants every one of these plans for the license's duration: what a registration does.
 pub fn grant(tx: &mut Tx<'_>, user: UserId, plans: &[Plan], license: &License, now: Time) -> Result<(), Stop> {
     for plan in plans {
-        let new = new(plan, license.duration, Some(license.id), now);
+        let new = new(plan, license.gives(now), Some(license.id), now);
         subscriptions::insert(tx, user, &new)?;
     }
     Ok(())
@@ -208,6 +208,9 @@ mod tests {
             owner: "owner".into(),
             secret: String::new(),
             sellerkey: String::new(),
+            uuid: "".into(),
+            api_key: "".into(),
+            api_secret: String::new(),
             created_at: Time(0),
             paused_at,
             settings: crate::model::settings::Settings::default(),

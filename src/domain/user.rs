@@ -1,29 +1,34 @@
-//! Users: registering, logging in, redeeming, upgrading, banning (contract 4.2 to 4.5). The checks stand in the order
-//! in which the contract lists them.
+//! Users: registering, redeeming, upgrading, banning (contract of KeyAuth, 4.2 and 4.5). The checks stand in the order
+//! in which the contract lists them. Logging in is in `login`, signing up in the way of the other formats in `sign_up`.
 //!
 //! A call that needs a password hashed is run twice: without a proof it makes the checks that come before the
 //! password, writes nothing and stops with [`Stop::Prove`]; with the proof it makes all checks again and then writes.
 
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use crate::model::app::{App, Plan};
 use crate::model::ids::{UserId, fold};
-use crate::model::license::{License, LicenseState};
-use crate::model::session::{Session, SessionUser};
+use crate::model::license::License;
 use crate::model::time::{Span, Time};
 use crate::model::user::{Credential, Subscription, User};
 use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
 use super::lists::Lists;
 use super::secret::{self, MAX_PASSWORD, Proof, Work};
-use super::two_factor::{self, Factor};
-use super::{Refusal, Stop, ban, device, license, login_token, subscription};
+use super::two_factor::Factor;
+use super::{Refusal, Stop, ban, license, subscription};
 
 mod admin;
+mod login;
 mod own;
+mod sign_up;
 
-pub use admin::{NewUser, UserError, check_password, create, set_email};
-pub use own::{ban_own, of_session, rename};
+pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
+pub use login::{Terms, enter_by_license, login, login_by_email, login_by_license};
+pub use own::{ban_own, change_password, of_session, rename};
+pub use sign_up::{Name, SignUp, Taken, sign_up};
 
 /// The longest username, in bytes (contract 4.2).
 pub const MAX_USERNAME: usize = 70;
@@ -47,21 +52,23 @@ pub struct Claim<'a> {
     pub ip: IpAddr,
     /// Now.
     pub now: Time,
+    /// What a new user's id becomes.
+    pub uuid: Uuid,
     /// The code of the second factor, if the client sends one.
     pub factor: Factor<'a>,
 }
 
-/// Who is logged in now, and with what.
+/// Who is in now, and with what.
 #[derive(Clone, Debug)]
 pub struct Entered {
+    /// The user, as it was before.
+    pub user: User,
     /// The name as typed.
     pub username: String,
-    /// What runs; never empty.
+    /// What runs; never empty after the login of a program.
     pub subscriptions: Vec<Subscription>,
     /// The device to show.
     pub hwid: Option<String>,
-    /// When the user was created.
-    pub created_at: Time,
 }
 
 /// Registers a user with a license (contract 4.2).
@@ -69,7 +76,6 @@ pub fn register(
     tx: &mut Tx<'_>,
     app: &App,
     lists: &Lists,
-    session: &Session,
     claim: &Claim<'_>,
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
@@ -82,7 +88,7 @@ pub fn register(
         (false, Some(Proof::Hashed { hash })) => Credential::Password(hash.clone()),
         (false, _) => return Err(Stop::Prove(Work::Hash { password: claim.password.unwrap_or_default().to_owned() })),
     };
-    make(tx, app, session, claim, &license, &plans, credential)
+    make(tx, app, claim, &license, &plans, credential)
 }
 
 /// Everything that can refuse a registration.
@@ -107,7 +113,7 @@ fn may_register(tx: &mut Tx<'_>, app: &App, lists: &Lists, claim: &Claim<'_>) ->
     if users::by_name(tx, app.id, username)?.is_some() {
         return Err(Refusal::UsernameTaken.into());
     }
-    let license = license::redeemable(tx, app.id, claim.key)?;
+    let license = license::redeemable(tx, app.id, claim.key, claim.now)?;
     if claim.hwid.is_some_and(|hwid| hwid.len() > crate::model::ban::MAX_HWID) {
         return Err(Refusal::HwidTooLong.into());
     }
@@ -121,268 +127,95 @@ fn may_register(tx: &mut Tx<'_>, app: &App, lists: &Lists, claim: &Claim<'_>) ->
     Ok((license, plans))
 }
 
-/// The user, its license used up, what it gives, its device, its session: all of it, or nothing.
+/// The user, its license used up, what it gives, its device: all of it, or nothing.
 fn make(
     tx: &mut Tx<'_>,
     app: &App,
-    session: &Session,
     claim: &Claim<'_>,
     license: &License,
     plans: &[Plan],
     credential: Credential,
 ) -> Result<Entered, Stop> {
     let username = claim.username.unwrap_or_default().to_owned();
-    let user = User {
-        id: UserId(0),
-        name: username.clone(),
-        credential,
+    let mut user = User {
+        email: claim.email.map(str::to_owned),
         email_sha1: claim.email.map(secret::email_sha1),
         ip: Some(claim.ip.to_string()),
-        created_at: claim.now,
-        last_login_at: claim.now,
-        banned: false,
-        ban_reason: None,
+        ..User::new(claim.uuid, username.clone(), credential, claim.now)
     };
-    let id = users::insert(tx, app.id, &user)?.ok_or(Refusal::UsernameTaken)?;
-    if !licenses::redeem(tx, license.id, id, claim.now)? {
-        return Err(Refusal::LicenseInUse.into());
-    }
-    subscription::grant(tx, id, plans, license, claim.now)?;
+    user.id = users::insert(tx, app.id, &user)?.ok_or(Refusal::UsernameTaken)?;
+    redeem(tx, license, plans, user.id, claim.now)?;
     if let Some(hwid) = claim.hwid {
-        devices::insert(tx, id, hwid, claim.now)?;
+        devices::insert(tx, user.id, hwid, claim.now)?;
     }
-    validate(tx, session, id, &username, claim.now)?;
-    let held = subscriptions::of_user(tx, id)?;
+    let held = subscriptions::of_user(tx, user.id)?;
     // A license of no duration gives nothing that runs; the client still reads the first entry.
     let running = subscription::running(app, held.clone(), claim.now).unwrap_or(held);
     let hwid = claim.hwid.map(str::to_owned);
-    Ok(Entered { username, subscriptions: running, hwid, created_at: claim.now })
+    Ok(Entered { user, username, subscriptions: running, hwid })
 }
 
-/// Logs a user in by name and password (contract 4.3).
-pub fn login(
-    tx: &mut Tx<'_>,
-    app: &App,
-    session: &Session,
-    claim: &Claim<'_>,
-    proof: Option<&Proof>,
-) -> Result<Entered, Stop> {
-    device::check_shape(app, claim.hwid)?;
-    let user = find(tx, app, claim.username)?;
-    login_as(tx, app, session, claim, user, proof)
+/// Uses a license up for a new user, who gets what it gives.
+fn redeem(tx: &mut Tx<'_>, license: &License, plans: &[Plan], user: UserId, now: Time) -> Result<(), Stop> {
+    if !licenses::redeem(tx, license.id, user, now)? {
+        return Err(Refusal::LicenseInUse.into());
+    }
+    subscription::grant(tx, user, plans, license, now)
 }
 
-/// The same by e-mail address and password (contract 4.23). An address of several users is nobody's.
-pub fn login_by_email(
-    tx: &mut Tx<'_>,
-    app: &App,
-    session: &Session,
-    claim: &Claim<'_>,
-    proof: Option<&Proof>,
-) -> Result<Entered, Stop> {
-    device::check_shape(app, claim.hwid)?;
-    let user = match claim.email {
-        Some(email) => users::by_email(tx, app.id, &secret::email_sha1(email))?,
-        None => None,
-    };
-    let user = user.ok_or(Refusal::UserNotFound)?;
-    login_as(tx, app, session, &Claim { username: None, ..*claim }, user, proof)
-}
-
-fn login_as(
-    tx: &mut Tx<'_>,
-    app: &App,
-    session: &Session,
-    claim: &Claim<'_>,
-    user: User,
-    proof: Option<&Proof>,
-) -> Result<Entered, Stop> {
-    may_enter(tx, app, claim, &user)?;
-    if let Some(token) = claim.token {
-        login_token::take(tx, user.id, token, proof, claim.now)?;
-        return enter(tx, app, session, claim, &user, None);
-    }
-    let renewed = match (&user.credential, proof) {
-        (Credential::Password(hash), Some(Proof::Verified { against, right, renewed })) if against == hash => {
-            if !right {
-                return Err(Refusal::PasswordMismatch.into());
-            }
-            renewed.clone().map(Credential::Password)
-        }
-        (Credential::Claimable, Some(Proof::Hashed { hash })) => Some(Credential::Password(hash.clone())),
-        (Credential::License, Some(_)) => {
-            opens(tx, app, claim.password, &user)?;
-            None
-        }
-        // Not proven yet, or what was proven is no longer what is stored.
-        _ => return Err(Stop::Prove(work(claim.password, &user)?)),
-    };
-    enter(tx, app, session, claim, &user, renewed)
-}
-
-/// What has to be hashed before this user can log in with this password.
-fn work(password: Option<&str>, user: &User) -> Result<Work, Refusal> {
-    let password = password.filter(|p| p.len() <= MAX_PASSWORD).ok_or(Refusal::PasswordMismatch)?.to_owned();
-    match &user.credential {
-        Credential::Password(hash) => Ok(Work::Verify { password, against: hash.clone(), renew: true }),
-        Credential::Claimable => Ok(Work::Hash { password }),
-        Credential::License => Ok(Work::Nothing),
-        Credential::Locked => Err(Refusal::PasswordMismatch),
-    }
-}
-
-/// Redeems a license, or logs its license-only user in (contract 4.4). Hashes nothing: a key is a strong secret by
-/// itself. The exception is an imported user whose password was its key: its bcrypt hash is verified once, and then it
-/// is a license-only user.
-pub fn enter_by_license(
-    tx: &mut Tx<'_>,
-    app: &App,
-    lists: &Lists,
-    session: &Session,
-    claim: &Claim<'_>,
-    proof: Option<&Proof>,
-) -> Result<Entered, Stop> {
-    if claim.key.is_some_and(|key| key.len() > license::MAX_KEY) {
-        return Err(Refusal::KeyTooLong.into());
-    }
-    device::check_shape(app, claim.hwid)?;
-    let Some(user) = license_user(tx, app, claim.key)? else {
-        return register(tx, app, lists, session, claim, Some(&Proof::Nothing));
-    };
-    may_enter(tx, app, claim, &user)?;
-    let renewed = match (&user.credential, proof) {
-        (Credential::License, _) => {
-            opens(tx, app, claim.key, &user)?;
-            None
-        }
-        (Credential::Password(hash), Some(Proof::Verified { against, right: true, .. })) if against == hash => {
-            Some(Credential::License)
-        }
-        (Credential::Password(hash), Some(Proof::Nothing) | None) if secret::is_bcrypt(hash) => {
-            let password = claim.key.unwrap_or_default().to_owned();
-            return Err(Stop::Prove(Work::Verify { password, against: hash.clone(), renew: false }));
-        }
-        // A named user. One whose password is its name and its license would be a license-only user.
-        _ => return Err(Refusal::PasswordMismatch.into()),
-    };
-    enter(tx, app, session, claim, &user, renewed)
-}
-
-/// The user that a license opens: of that name, or made by it under another name.
-fn license_user(tx: &mut Tx<'_>, app: &App, key: Option<&str>) -> Result<Option<User>, Stop> {
-    let Some(key) = key else { return Ok(None) };
-    if let Some(user) = users::by_name(tx, app.id, key)? {
-        return Ok(Some(user));
-    }
-    let Some(license) = licenses::by_key(tx, app.id, key)? else { return Ok(None) };
-    let Some(id) = license.used_by else { return Ok(None) };
-    match users::by_id(tx, app.id, id)? {
-        Some(user) if user.credential == Credential::License && has_made(tx, &license, &user)? => Ok(Some(user)),
-        _ => Ok(None),
-    }
-}
-
-/// Whether this license made this license-only user. One that came as an upgrade opens nothing: anybody may redeem one
-/// for anybody, and it would open what the ban of the first license has closed.
-fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Stop> {
-    if license.used_by != Some(user.id) {
-        return Ok(false);
-    }
-    if fold(&license.key) == fold(&user.name) {
-        return Ok(true);
-    }
-    let mut given = subscriptions::of_user(tx, user.id)?.into_iter().filter_map(|held| held.license).peekable();
-    if given.peek().is_none() {
-        // What it gave is not known to have come from it, as with users from elsewhere.
-        return Ok(licenses::first_of_user(tx, user.id)?.map(|first| first.id) == Some(license.id));
-    }
-    Ok(given.any(|id| id == license.id))
-}
-
-/// Whether this secret is the license of a license-only user.
-fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
-    let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
-    if let Some(license) = licenses::by_key(tx, app.id, given)?
-        && has_made(tx, &license, user)?
-    {
-        return Ok(());
-    }
-    // The license is gone, and the user has its name. One with a name of its own never is without a license
-    // (`own::rename`, `license::delete`): that name is known to everybody and opens nothing.
-    let is_named_so = secret::same(&fold(given), &fold(&user.name));
-    if is_named_so && licenses::first_of_user(tx, user.id)?.is_none() {
-        return Ok(());
-    }
-    Err(Refusal::PasswordMismatch.into())
-}
-
-/// What keeps a known user out before its password is looked at.
-fn may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<(), Stop> {
-    if user.banned {
-        return Err(Refusal::UserBanned(user.ban_reason.clone()).into());
-    }
-    if user.credential == Credential::License {
-        let made_by = match claim.token {
-            // A token names no license.
-            Some(_) => licenses::first_of_user(tx, user.id)?,
-            None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?,
-        };
-        if let Some(license) = made_by
-            && license.state() == LicenseState::Banned
-        {
-            return Err(Refusal::LicenseBanned(license.ban_reason).into());
-        }
-    }
-    match ban::find(tx, app.id, claim.hwid, claim.ip)? {
-        Some(refusal) => Err(refusal.into()),
-        None => Ok(()),
-    }
-}
-
-/// The last checks, and the login itself.
-fn enter(
-    tx: &mut Tx<'_>,
-    app: &App,
-    session: &Session,
-    claim: &Claim<'_>,
-    user: &User,
-    renewed: Option<Credential>,
-) -> Result<Entered, Stop> {
-    let hwid = device::bind(tx, app, user.id, claim.hwid, claim.now)?;
-    let running = subscription::running(app, subscriptions::of_user(tx, user.id)?, claim.now)?;
-    two_factor::pass(tx, user, &claim.factor)?;
-    if let Some(credential) = renewed {
-        users::set_credential(tx, user.id, &credential)?;
-    }
-    users::logged_in(tx, user.id, &claim.ip.to_string(), claim.now)?;
-    let username = claim.username.unwrap_or(&user.name).to_owned();
-    validate(tx, session, user.id, &username, claim.now)?;
-    if app.settings.kill_other_sessions {
-        sessions::invalidate_others(tx, user.id, session.id)?;
-    }
-    Ok(Entered { username, subscriptions: running, hwid, created_at: user.created_at })
-}
-
-fn validate(tx: &mut Tx<'_>, session: &Session, user: UserId, username: &str, now: Time) -> Result<(), Stop> {
-    let user = SessionUser { id: user, credential: username.into() };
-    if sessions::validate(tx, session, user, now)? { Ok(()) } else { Err(Refusal::SessionNotFound.into()) }
+/// What an upgrade did.
+#[derive(Clone, Debug)]
+pub struct Upgraded {
+    /// Whose it was.
+    pub user: User,
+    /// The license that is used up now.
+    pub license: License,
+    /// What it gave.
+    pub gave: Span,
 }
 
 /// Redeems a license for a user that exists (contract 4.5). Asks for no password and validates no session.
-pub fn upgrade(tx: &mut Tx<'_>, app: &App, username: Option<&str>, key: Option<&str>, now: Time) -> Result<(), Stop> {
-    let license = license::redeemable(tx, app.id, key)?;
+pub fn upgrade(
+    tx: &mut Tx<'_>,
+    app: &App,
+    username: Option<&str>,
+    key: Option<&str>,
+    now: Time,
+) -> Result<Upgraded, Stop> {
+    let license = license::redeemable(tx, app.id, key, now)?;
     let plan = plans::of_level(tx, app.id, &license.level)?.into_iter().next().ok_or(Refusal::LicenseNotEligible)?;
-    if matches!(license.duration, Span::Seconds(seconds) if seconds < 0) {
+    let gave = license.gives(now);
+    if matches!(gave, Span::Seconds(seconds) if seconds < 0) {
         return Err(Refusal::ExpiryInPast.into());
     }
     let user = find(tx, app, username)?;
-    if license.duration == Span::Seconds(0) {
+    if gave == Span::Seconds(0) {
         return Err(Refusal::NothingToGrant.into());
     }
     if !licenses::redeem(tx, license.id, user.id, now)? {
         return Err(Refusal::LicenseInUse.into());
     }
-    subscription::prolong(tx, app, user.id, &plan, license.duration, now)
+    subscription::prolong(tx, app, user.id, &plan, gave, now)?;
+    Ok(Upgraded { user, license, gave })
+}
+
+/// The user of this name, if this is its password: for what a user asks for without logging in. Writes nothing.
+pub fn verify(
+    tx: &mut Tx<'_>,
+    app: &App,
+    username: Option<&str>,
+    password: Option<&str>,
+    proof: Option<&Proof>,
+) -> Result<User, Stop> {
+    let user = find(tx, app, username)?;
+    if user.banned {
+        return Err(Refusal::UserBanned(user.ban_reason).into());
+    }
+    if user.credential == Credential::Claimable {
+        return Err(Refusal::PasswordMismatch.into());
+    }
+    login::prove(tx, app, password, &user, proof)?;
+    Ok(user)
 }
 
 /// The user of this name.

@@ -119,7 +119,9 @@ impl Server {
 
     /// Answers until stopped, then waits for what is running, at most `drain-timeout`. Answers what is left of that.
     pub fn run(self, ctx: Arc<Ctx>) -> io::Result<Duration> {
-        self.run_families(ctx, FAMILIES)
+        let served = |family: &&&Family| family.name == "pages" || self.config.formats.contains(&family.name);
+        let families: Vec<_> = FAMILIES.iter().filter(served).copied().collect();
+        self.run_families(ctx, &families)
     }
 
     fn run_families(self, ctx: Arc<Ctx>, families: &[&'static Family]) -> io::Result<Duration> {

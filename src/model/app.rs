@@ -35,6 +35,12 @@ pub struct App {
     pub secret: String,
     /// 32 lower-case hex characters; opens the seller API.
     pub sellerkey: String,
+    /// The id that clients of Authgate and Wacht know it by.
+    pub uuid: Arc<str>,
+    /// What Authgate's clients name it by: 32 lower-case hex characters, no secret.
+    pub api_key: Arc<str>,
+    /// What proves that: 64 lower-case hex characters.
+    pub api_secret: String,
     /// When it was created.
     pub created_at: Time,
     /// When it was paused, if it is: from then on its running subscriptions stand still.

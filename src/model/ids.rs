@@ -30,14 +30,23 @@ row_id!(
     TokenId
 );
 
-/// Names a session to its client: 32 lower-case hex characters, 128 random bits.
+/// Names a session to its client: random bits as lower-case hex, 32 characters for KeyAuth's clients, 64 for the others.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId(u128);
+pub struct SessionId {
+    high: u128,
+    /// Only of those with 64 characters.
+    low: Option<u128>,
+}
 
 impl SessionId {
-    /// The id made of these random bits.
+    /// The short id made of these random bits.
     pub fn from_random(bits: u128) -> SessionId {
-        SessionId(bits)
+        SessionId { high: bits, low: None }
+    }
+
+    /// The long id made of these random bits.
+    pub fn long_from_random(bits: [u128; 2]) -> SessionId {
+        SessionId { high: bits[0], low: Some(bits[1]) }
     }
 
     /// The first eight characters: enough to find a session in a list, useless to an attacker.
@@ -52,14 +61,25 @@ impl FromStr for SessionId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<SessionId, ()> {
-        let shaped = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if shaped { u128::from_str_radix(text, 16).map(SessionId).map_err(|_| ()) } else { Err(()) }
+        let number = |text: &str| {
+            let shaped = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            if shaped { u128::from_str_radix(text, 16).map_err(|_| ()) } else { Err(()) }
+        };
+        match text.split_at_checked(32) {
+            Some((high, "")) => Ok(SessionId { high: number(high)?, low: None }),
+            Some((high, low)) => Ok(SessionId { high: number(high)?, low: Some(number(low)?) }),
+            None => Err(()),
+        }
     }
 }
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", self.high)?;
+        match self.low {
+            Some(low) => write!(f, "{low:032x}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -79,11 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_id_is_exactly_32_lower_case_hex_characters() {
+    fn a_session_id_is_exactly_32_or_64_lower_case_hex_characters() {
+        let long = SessionId::long_from_random([0xab, 0xcd]);
+        assert_eq!(long.to_string(), format!("{:032x}{:032x}", 0xab, 0xcd));
+        assert_eq!(long.to_string().parse(), Ok(long));
         let id = SessionId::from_random(0xab);
         assert_eq!(id.to_string(), "000000000000000000000000000000ab");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "ab", "000000000000000000000000000000AB", "+00000000000000000000000000000ab", &"0".repeat(33)] {
+        for bad in [
+            "",
+            "ab",
+            "000000000000000000000000000000AB",
+            "+00000000000000000000000000000ab",
+            &"0".repeat(33),
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"0".repeat(96),
+        ] {
             assert_eq!(bad.parse::<SessionId>(), Err(()), "{bad:?}");
         }
         assert!(!format!("{id:?}").contains("ab"), "Debug shows no whole id");

@@ -28,6 +28,10 @@ pub struct License {
     pub banned: bool,
     /// Why it is banned, at most 99 bytes.
     pub ban_reason: Option<String>,
+    /// Whether the operator has stopped it for a while.
+    pub paused: bool,
+    /// From when on it cannot be redeemed, and when what it gives ends at the latest.
+    pub expires_at: Option<Time>,
 }
 
 /// The state that decides what a license may do.
@@ -37,28 +41,46 @@ pub enum LicenseState {
     Unused,
     /// Was redeemed.
     Used,
+    /// May not be redeemed until the operator lets it run again.
+    Paused,
     /// May not be redeemed, and does not open its license-only user.
     Banned,
 }
 
 impl LicenseState {
-    /// KeyAuth's word for it (contract section 6).
+    /// KeyAuth's word for it (contract section 6), and Authly's where it has none.
     pub fn label(self) -> &'static str {
         match self {
             LicenseState::Unused => "Not Used",
             LicenseState::Used => "Used",
+            LicenseState::Paused => "Paused",
             LicenseState::Banned => "Banned",
         }
     }
 }
 
 impl License {
-    /// Banned counts before used.
+    /// Banned counts before used, used before paused.
     pub fn state(&self) -> LicenseState {
-        match (self.banned, self.used_at) {
-            (true, _) => LicenseState::Banned,
-            (false, Some(_)) => LicenseState::Used,
-            (false, None) => LicenseState::Unused,
+        match (self.banned, self.used_at, self.paused) {
+            (true, ..) => LicenseState::Banned,
+            (false, Some(_), _) => LicenseState::Used,
+            (false, None, true) => LicenseState::Paused,
+            (false, None, false) => LicenseState::Unused,
+        }
+    }
+
+    /// Whether its absolute end has come.
+    pub fn is_over(&self, now: Time) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// What it gives when it is redeemed at `now`: its duration, but not past its absolute end.
+    pub fn gives(&self, now: Time) -> Span {
+        match (self.duration, self.expires_at.map(|end| end - now)) {
+            (Span::Lifetime, Some(left)) => Span::Seconds(left),
+            (Span::Seconds(seconds), Some(left)) => Span::Seconds(seconds.min(left)),
+            (duration, None) => duration,
         }
     }
 }

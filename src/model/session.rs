@@ -26,6 +26,22 @@ pub struct Session {
     pub ended_at: Option<Time>,
     /// Who logged in on it. With this it is "validated".
     pub user: Option<SessionUser>,
+    /// What it is for.
+    pub kind: SessionKind,
+    /// The device that logged in, of [`SessionKind::Token`].
+    pub hwid: Option<Arc<str>>,
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A program's frame for its calls.
+    #[default]
+    Init,
+    /// A short-lived token of a user: Authgate's.
+    Token,
+    /// One user signed in on a browser: Wacht's. Its id never leaves the server.
+    SignIn,
 }
 
 /// The user on a session.

@@ -15,6 +15,8 @@ pub enum Kind {
     Int(i64, i64),
     /// A text of at most so many bytes; may be empty.
     Text(usize),
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// A text shown to the customer: at most so many bytes, never blank (some clients exit on an empty message).
     Message(usize),
 }
@@ -65,6 +67,10 @@ impl Setting {
             Kind::Int(least, most) => match value.trim().parse::<i64>() {
                 Ok(n) if (least..=most).contains(&n) => Ok(n.to_string()),
                 _ => Err(unfit(format!("a whole number from {least} to {most}"))),
+            },
+            Kind::Word(words) => match words.iter().find(|word| **word == value.trim()) {
+                Some(word) => Ok((*word).to_owned()),
+                None => Err(unfit(format!("one of {}", words.join(", ")))),
             },
             Kind::Text(most) if value.len() > most || value.contains('\0') => {
                 Err(unfit(format!("a text of at most {most} bytes")))
@@ -163,7 +169,7 @@ const fn text(default: &'static str) -> Text {
     Cow::Borrowed(default)
 }
 
-use Kind::{Flag, Int, Message, Text as Free};
+use Kind::{Flag, Int, Message, Text as Free, Word};
 
 settings! {
     enabled: bool = true, "enabled", Flag, "0: init answers appdisabled";
@@ -200,6 +206,24 @@ settings! {
     seller_api_whitelist: Text = text(""), "sellerApiWhitelist", Free(49), "the one address that may use the seller key (kept for exchange)";
     seller_logs: bool = false, "sellerLogs", Flag, "1: seller calls are recorded (kept for exchange)";
     audit_log_webhook: Text = text(""), "auditLogWebhook", Free(2048), "URL for the audit log (kept for exchange)";
+
+    keyauth: bool = true, "keyauth", Flag, "0: KeyAuth's clients are refused";
+    authgate: bool = true, "authgate", Flag, "0: Authgate's clients are refused";
+    authly: bool = true, "authly", Flag, "0: Authly's clients are refused";
+    wacht: bool = true, "wacht", Flag, "0: Wacht's clients are refused";
+    device_limit: i64 = 1, "deviceLimit", Int(1, 1000), "how many devices a user may have, where hwidcheck is 1";
+    session_limit: i64 = 1, "sessionLimit", Int(1, 1000), "Authgate: how many session tokens a user may have at one time, where hwidcheck is 1";
+    authgate_tokens: bool = true, "authgateTokens", Flag, "Authgate: 1: calls of a user are proven by a session token";
+    authgate_legacy: bool = false, "authgateLegacy", Flag, "Authgate: 1: calls of a user may be proven by its password or license in the headers";
+    authgate_anonymous: bool = false, "authgateAnonymous", Flag, "Authgate: 1: calls are answered without a user, with what is public";
+    authly_hash: Text = text(""), "hashSha256", Free(6400), "Authly: accepted program hashes, SHA-256 in hex, written one after another; empty: see hash";
+    authly_signed: bool = false, "authlySigned", Flag, "Authly: 1: answers are signed with the server's key (`keystead config public-key`)";
+    authly_sets_variables: bool = false, "authlySetsVariables", Flag, "Authly: 1: users who are logged in may set the app's variables";
+    wacht_host: Text = text(""), "wachtHost", Free(253), "Wacht: the host name at which this app is meant; one app for each";
+    wacht_default: bool = false, "wachtDefault", Flag, "Wacht: 1: this app is meant where nothing else names one; setting it takes it from the others";
+    wacht_sign_up: Text = text("open"), "wachtSignUp", Word(&["open", "invitation", "closed"]), "Wacht: who may sign up; an invitation is an unused license";
+    wacht_staging: bool = false, "wachtStaging", Flag, "Wacht: 1: the session is also in a header and a query parameter, for development";
+    wacht_origins: Text = text(""), "wachtOrigins", Free(2048), "Wacht: web pages elsewhere that may call with the cookie, like https://example.com, separated by blanks";
 
     logged_in: Text = text("Logged in!"), "loggedInMsg", Message(100), "login or registration done";
     username_taken: Text = text("Username Already Exists."), "usernametaken", Message(100), "the username exists";

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use uuid::Uuid;
+
 use super::ids::{LicenseId, SubscriptionId, UserId};
 use super::time::Time;
 
@@ -10,12 +12,24 @@ use super::time::Time;
 pub struct User {
     /// Row.
     pub id: UserId,
+    /// Random, and the same for ever.
+    pub uuid: Uuid,
     /// As first written; compared without regard to ASCII case. At most 70 bytes.
     pub name: String,
     /// How this user proves who it is.
     pub credential: Credential,
+    /// The e-mail address as it was given; of users from elsewhere often only its SHA-1 is known.
+    pub email: Option<String>,
     /// SHA-1 of the lower-cased e-mail address, in hex.
     pub email_sha1: Option<String>,
+    /// Whether the address is this user's alone, so that it can sign in by it.
+    pub email_claimed: bool,
+    /// What it says about itself.
+    pub profile: Profile,
+    /// How many devices it may have; none: as many as the app says.
+    pub device_limit: Option<i64>,
+    /// How many session tokens it may have at one time; none: as many as the app says.
+    pub session_limit: Option<i64>,
     /// The address of the last login.
     pub ip: Option<String>,
     /// When it was created.
@@ -26,6 +40,50 @@ pub struct User {
     pub banned: bool,
     /// Why it is banned, at most 99 bytes.
     pub ban_reason: Option<String>,
+}
+
+/// What a user says about itself when it signs up in a browser.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// Phone number; no two users of an app have the same.
+    pub phone: Option<String>,
+    /// What stands before it, like `+1`.
+    pub phone_country_code: Option<String>,
+}
+
+impl User {
+    /// A new user that has nothing yet.
+    pub fn new(uuid: Uuid, name: String, credential: Credential, now: Time) -> User {
+        User {
+            id: UserId(0),
+            uuid,
+            name,
+            credential,
+            email: None,
+            email_sha1: None,
+            email_claimed: false,
+            profile: Profile::default(),
+            device_limit: None,
+            session_limit: None,
+            ip: None,
+            created_at: now,
+            last_login_at: now,
+            banned: false,
+            ban_reason: None,
+        }
+    }
+}
+
+/// How many of it are set only: people are not for logs.
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = [&self.first_name, &self.last_name, &self.phone, &self.phone_country_code];
+        f.debug_struct("Profile").field("set", &set.into_iter().flatten().count()).finish_non_exhaustive()
+    }
 }
 
 /// How a user proves who it is.

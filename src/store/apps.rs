@@ -9,13 +9,24 @@ use crate::model::time::Time;
 
 use super::{Change, Error, Result, Row, Store, Tx};
 
-const FIND: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
-                    FROM apps a JOIN owners o ON o.id = a.owner_id \
+const FIND: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at, \
+                    n.uuid, n.api_key, n.api_secret \
+                    FROM apps a JOIN owners o ON o.id = a.owner_id JOIN app_names n ON n.app_id = a.id \
                     WHERE o.ownerid = $1 AND a.name = $2 AND a.ready = 1";
-const ALL: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
-                   FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.ready = 1 ORDER BY a.id";
-const BY_ID: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
-                     FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.id = $1 AND a.ready = 1";
+const ALL: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at, \
+                    n.uuid, n.api_key, n.api_secret \
+                   FROM apps a JOIN owners o ON o.id = a.owner_id JOIN app_names n ON n.app_id = a.id WHERE a.ready = 1 ORDER BY a.id";
+const BY_ID: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at, \
+                    n.uuid, n.api_key, n.api_secret \
+                     FROM apps a JOIN owners o ON o.id = a.owner_id JOIN app_names n ON n.app_id = a.id WHERE a.id = $1 AND a.ready = 1";
+const NAMED_BY_UUID: &str = "SELECT app_id FROM app_names WHERE uuid = $1";
+const NAMED_BY_API_KEY: &str = "SELECT app_id FROM app_names WHERE api_key = $1";
+const NAMED_BY_SETTING: &str = "SELECT s.app_id FROM app_settings s JOIN apps a ON a.id = s.app_id \
+                                WHERE s.name = $1 AND s.value = $2 AND a.ready = 1 ORDER BY s.app_id LIMIT 1";
+const INSERT_NAMES: &str = "INSERT INTO app_names (app_id, uuid, api_key, api_secret) VALUES ($1, $2, $3, $4)";
+const SET_NAMES: &str = "UPDATE app_names SET uuid = $2, api_key = $3, api_secret = $4 WHERE app_id = $1 AND NOT EXISTS \
+                         (SELECT 1 FROM app_names n WHERE n.app_id <> $1 AND (n.uuid = $2 OR n.api_key = $3))";
+const UNSET_EVERYWHERE: &str = "DELETE FROM app_settings WHERE name = $1";
 const SETTINGS: &str = "SELECT name, value FROM app_settings WHERE app_id = $1 ORDER BY name";
 const SET: &str = "INSERT INTO app_settings (app_id, name, value) VALUES ($1, $2, $3) \
                    ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value";
@@ -29,8 +40,9 @@ const SET_HIDDEN: &str = "UPDATE apps SET ready = 0 WHERE id = $1 AND ready = 1"
 const HIDDEN: &str = "SELECT id FROM apps WHERE ready = 0 ORDER BY id";
 const SET_IDENTITY: &str = "UPDATE apps SET sellerkey = $2, created_at = $3 WHERE id = $1 AND NOT EXISTS \
                             (SELECT 1 FROM apps b WHERE b.sellerkey = $2 AND b.id <> apps.id)";
-const BY_SELLERKEY: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at \
-                            FROM apps a JOIN owners o ON o.id = a.owner_id WHERE a.sellerkey = $1 AND a.ready = 1";
+const BY_SELLERKEY: &str = "SELECT a.id, a.name, o.ownerid, o.name, a.secret, a.sellerkey, a.created_at, a.paused_at, \
+                    n.uuid, n.api_key, n.api_secret \
+                            FROM apps a JOIN owners o ON o.id = a.owner_id JOIN app_names n ON n.app_id = a.id WHERE a.sellerkey = $1 AND a.ready = 1";
 const SET_PAUSED_AT: &str = "UPDATE apps SET paused_at = $2 WHERE id = $1";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
 const ALLOWED: &str = "SELECT network FROM allowed_networks WHERE app_id = $1 ORDER BY network";
@@ -43,6 +55,7 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM licenses WHERE app_id = $1), 
 
 /// What deleting an app in steps empties before the app itself goes.
 const DELETE_STEPS: &[&str] = &[
+    "DELETE FROM browsers WHERE id IN (SELECT id FROM browsers WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM sessions WHERE row IN (SELECT row FROM sessions WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM users WHERE id IN (SELECT id FROM users WHERE app_id = $1 LIMIT $2)",
     "DELETE FROM licenses WHERE id IN (SELECT id FROM licenses WHERE app_id = $1 LIMIT $2)",
@@ -70,6 +83,76 @@ pub async fn lookup(store: &Store, ownerid: &str, name: &str) -> Result<Option<A
         place.keep(Arc::clone(app));
     }
     Ok(found)
+}
+
+/// How clients of other formats name an app.
+#[derive(Clone, Copy)]
+pub enum Named<'a> {
+    /// By its UUID.
+    Uuid(&'a str),
+    /// By its API key.
+    ApiKey(&'a str),
+    /// By the host name that it has set.
+    Host(&'a str),
+    /// Not at all: the server's default.
+    Default,
+}
+
+impl Named<'_> {
+    /// Its key in the cache. It begins with a byte that no ownerid has.
+    fn cached(self) -> Option<String> {
+        Some(match self {
+            Named::Uuid(uuid) if uuid.len() == 36 => format!("\0u{uuid}"),
+            Named::ApiKey(key) if key.len() == 32 => format!("\0k{key}"),
+            Named::Host(host) if !host.is_empty() && host.len() <= 253 => format!("\0h{host}"),
+            Named::Default => "\0d".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// The app that a client of another format names: from the cache, else from the database.
+pub async fn lookup_named(store: &Store, named: Named<'_>) -> Result<Option<Arc<App>>> {
+    let Some(key) = named.cached() else { return Ok(None) };
+    let place = match store.cache().named_app_or_place(&key).await {
+        Ok(app) => return Ok(Some(app)),
+        Err(place) => place,
+    };
+    let wanted = key.clone();
+    let found = store.read(move |tx| find_named(tx, &wanted)).await?.map(Arc::new);
+    if let Some(app) = &found {
+        place.keep(Arc::clone(app));
+    }
+    Ok(found)
+}
+
+fn find_named(tx: &mut Tx<'_>, key: &str) -> Result<Option<App>> {
+    let Some((kind, name)) = key.split_at_checked(2) else { return Ok(None) };
+    let id = |row: &Row<'_>| row.int(0).map(AppId);
+    let id = match kind {
+        "\0u" => tx.row(NAMED_BY_UUID, &[name.into()], id)?,
+        "\0k" => tx.row(NAMED_BY_API_KEY, &[name.into()], id)?,
+        "\0h" => return by_setting(tx, "wachtHost", name),
+        _ => return by_setting(tx, "wachtDefault", "1"),
+    };
+    match id {
+        Some(id) => by_id(tx, id),
+        None => Ok(None),
+    }
+}
+
+/// The app that has set a setting to this value; the oldest, if several have.
+pub fn by_setting(tx: &mut Tx<'_>, name: &str, value: &str) -> Result<Option<App>> {
+    match tx.row(NAMED_BY_SETTING, &[name.into(), value.into()], |row| row.int(0).map(AppId))? {
+        Some(id) => by_id(tx, id),
+        None => Ok(None),
+    }
+}
+
+/// Puts a setting back to its default in all apps.
+pub fn unset_everywhere(tx: &mut Tx<'_>, name: &str) -> Result<()> {
+    tx.changed(Change::Apps);
+    tx.exec(UNSET_EVERYWHERE, &[name.into()]).map(|_| ())
 }
 
 /// The app that clients name by ownerid and name.
@@ -111,8 +194,30 @@ pub fn insert(tx: &mut Tx<'_>, owner: OwnerRow, new: &NewApp<'_>) -> Result<Opti
         new.ready.into(),
     ];
     let id = tx.row(INSERT, &values, |row| row.int(0).map(AppId))?;
+    if let Some(id) = id {
+        let Names { uuid, api_key, api_secret } = new.names;
+        tx.exec(INSERT_NAMES, &[id.0.into(), uuid.into(), api_key.into(), api_secret.into()])?;
+    }
     tx.changed(Change::Apps);
     Ok(id)
+}
+
+/// By what clients of other formats name an app, and what proves it.
+#[derive(Clone)]
+pub struct Names {
+    /// A random UUID.
+    pub uuid: String,
+    /// 32 lower-case hex characters.
+    pub api_key: String,
+    /// 64 lower-case hex characters.
+    pub api_secret: String,
+}
+
+/// Gives an app other such names. False: another app has one of them.
+pub fn set_names(tx: &mut Tx<'_>, app: AppId, names: &Names) -> Result<bool> {
+    tx.changed(Change::Apps);
+    let Names { uuid, api_key, api_secret } = names;
+    tx.exec(SET_NAMES, &[app.0.into(), uuid.into(), api_key.into(), api_secret.into()]).map(|n| n == 1)
 }
 
 /// What a new app is made of.
@@ -123,6 +228,8 @@ pub struct NewApp<'a> {
     pub secret: &'a str,
     /// 32 lower-case hex characters.
     pub sellerkey: &'a str,
+    /// Its names in other formats.
+    pub names: &'a Names,
     /// When it was created.
     pub created_at: Time,
     /// Whether clients see it at once.
@@ -244,6 +351,9 @@ fn app(row: &Row<'_>) -> Result<App> {
         sellerkey: row.text(5)?,
         created_at: Time(row.int(6)?),
         paused_at: row.opt_int(7)?.map(Time),
+        uuid: row.text(8)?.into(),
+        api_key: row.text(9)?.into(),
+        api_secret: row.text(10)?,
         settings: Settings::default(),
     })
 }

@@ -65,6 +65,11 @@ impl Cache {
         self.apps.get_value_or_guard_async(&app_key(ownerid, name)).await.map_err(Loading)
     }
 
+    /// The same for an app by another of its names (`apps::Named`).
+    pub(super) async fn named_app_or_place(&self, key: &str) -> Result<Arc<App>, Loading<'_, String, Arc<App>>> {
+        self.apps.get_value_or_guard_async(key).await.map_err(Loading)
+    }
+
     /// Counts up whenever all is forgotten. Who keeps something read from the database elsewhere than here notes the
     /// epoch before reading, and reads again when it has moved on.
     pub fn epoch(&self) -> u64 {

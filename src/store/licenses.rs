@@ -6,22 +6,24 @@ use crate::model::time::{Span, Time};
 
 use super::{Result, Row, Tx};
 
-const BY_KEY: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
-                      FROM licenses WHERE app_id = $1 AND lower(key) = $2";
+const BY_KEY: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason, \
+                      paused, expires_at FROM licenses WHERE app_id = $1 AND lower(key) = $2";
 // The plus keeps the engine off the index that begins with app_id: it would read and sort all of the app for every page.
-const AFTER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason \
-                     FROM licenses WHERE +app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+const AFTER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, ban_reason, \
+                     paused, expires_at FROM licenses WHERE +app_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 const AFTER_WITH_USERS: &str = "SELECT l.id, l.key, l.level, l.duration, l.note, l.created_by, l.created_at, l.used_at, \
-                                l.used_by, l.banned, l.ban_reason, u.name \
+                                l.used_by, l.banned, l.ban_reason, l.paused, l.expires_at, u.name \
                                 FROM licenses l LEFT JOIN users u ON u.id = l.used_by \
                                 WHERE +l.app_id = $1 AND l.id > $2 ORDER BY l.id LIMIT $3";
 const FIRST_OF_USER: &str = "SELECT id, key, level, duration, note, created_by, created_at, used_at, used_by, banned, \
-                             ban_reason FROM licenses WHERE used_by = $1 ORDER BY used_at, id LIMIT 1";
+                             ban_reason, paused, expires_at FROM licenses WHERE used_by = $1 ORDER BY used_at, id LIMIT 1";
 const COUNT: &str = "SELECT count(*) FROM licenses WHERE app_id = $1";
 const INSERT: &str = "INSERT INTO licenses (app_id, key, level, duration, note, created_by, created_at, used_at, used_by, \
-                      banned, ban_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+                      banned, ban_reason, paused, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
                       ON CONFLICT DO NOTHING RETURNING id";
-const REDEEM: &str = "UPDATE licenses SET used_at = $2, used_by = $3 WHERE id = $1 AND used_at IS NULL AND banned = 0";
+const REDEEM: &str = "UPDATE licenses SET used_at = $2, used_by = $3 WHERE id = $1 AND used_at IS NULL AND banned = 0 \
+                      AND paused = 0 AND (expires_at IS NULL OR expires_at > $2)";
+const SET_PAUSED: &str = "UPDATE licenses SET paused = $2 WHERE id = $1 AND paused <> $2";
 const BAN: &str = "UPDATE licenses SET banned = 1, ban_reason = $2 WHERE id = $1";
 const UNBAN: &str = "UPDATE licenses SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
 const EXTEND: &str =
@@ -58,7 +60,7 @@ pub fn after_with_users(
     limit: i64,
 ) -> Result<Vec<(License, Option<String>)>> {
     tx.rows(AFTER_WITH_USERS, &[app.0.into(), after.0.into(), limit.into()], |row| {
-        Ok((license(row)?, row.opt_text(11)?))
+        Ok((license(row)?, row.opt_text(13)?))
     })
 }
 
@@ -80,11 +82,13 @@ pub fn insert(tx: &mut Tx<'_>, app: AppId, new: &License) -> Result<Option<Licen
         new.used_by.map(|u| u.0).into(),
         new.banned.into(),
         new.ban_reason.as_ref().into(),
+        new.paused.into(),
+        new.expires_at.map(|t| t.0).into(),
     ];
     tx.row(INSERT, &values, |row| row.int(0).map(LicenseId))
 }
 
-/// Uses the license up for this user. False: it was used or banned meanwhile.
+/// Uses the license up for this user. False: it was used, banned or paused meanwhile, or is over.
 pub fn redeem(tx: &mut Tx<'_>, license: LicenseId, user: UserId, now: Time) -> Result<bool> {
     tx.exec(REDEEM, &[license.0.into(), now.0.into(), user.0.into()]).map(|n| n == 1)
 }
@@ -97,6 +101,11 @@ pub fn ban(tx: &mut Tx<'_>, license: LicenseId, reason: Option<&str>) -> Result<
 /// Lifts the ban; it is again what it was. False: it was not banned.
 pub fn unban(tx: &mut Tx<'_>, license: LicenseId) -> Result<bool> {
     tx.exec(UNBAN, &[license.0.into()]).map(|n| n == 1)
+}
+
+/// Pauses it, or lets it be used again. False: it was so already.
+pub fn set_paused(tx: &mut Tx<'_>, license: LicenseId, paused: bool) -> Result<bool> {
+    tx.exec(SET_PAUSED, &[license.0.into(), paused.into()]).map(|n| n == 1)
 }
 
 /// Makes an unused license of finite duration longer. False: it is used or lifetime.
@@ -127,5 +136,7 @@ fn license(row: &Row<'_>) -> Result<License> {
         used_by: row.opt_int(8)?.map(UserId),
         banned: row.flag(9)?,
         ban_reason: row.opt_text(10)?,
+        paused: row.flag(11)?,
+        expires_at: row.opt_int(12)?.map(Time),
     })
 }

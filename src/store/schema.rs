@@ -11,10 +11,10 @@ use super::{Error, Result, file, sqlite};
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// `UPGRADES[n]` brings version n + 1 to version n + 2. Never changed once released; a new version is one more entry.
-const UPGRADES: &[&str] = &[include_str!("schema/to_2.sql")];
+const UPGRADES: &[&str] = &[include_str!("schema/to_2.sql"), include_str!("schema/to_3.sql")];
 
 /// What an upgrade has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,15 +210,28 @@ mod tests {
 
     #[test]
     fn an_upgraded_database_is_like_a_new_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("k.db");
-        let mut old = Connection::open(&path).unwrap();
-        old.execute_batch(include_str!("../../tests/schema/1.sql")).unwrap();
-        prepare(&mut old, &path).unwrap();
-        let mut new = Connection::open_in_memory().unwrap();
-        prepare(&mut new, &path).unwrap();
-        assert_eq!(shape(&old), shape(&new));
-        assert_eq!(version(&old, &path).unwrap(), Some(VERSION));
+        for schema in [include_str!("../../tests/schema/1.sql"), include_str!("../../tests/schema/2.sql")] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("k.db");
+            let mut old = Connection::open(&path).unwrap();
+            old.execute_batch(schema).unwrap();
+            old.execute_batch(
+                "INSERT INTO owners VALUES (1, 'o', 'AbCdEfGh12', 0); \
+                 INSERT INTO apps (id, owner_id, name, secret, sellerkey, created_at) VALUES (1, 1, 'a', 's', 'k', 0); \
+                 INSERT INTO users (app_id, name, login, created_at, last_login_at) VALUES (1, 'u', 'license', 0, 0);",
+            )
+            .unwrap();
+            prepare(&mut old, &path).unwrap();
+            let mut new = Connection::open_in_memory().unwrap();
+            prepare(&mut new, &path).unwrap();
+            assert_eq!(shape(&old), shape(&new));
+            assert_eq!(version(&old, &path).unwrap(), Some(VERSION));
+            let uuids = "SELECT uuid FROM users UNION ALL SELECT uuid FROM app_names";
+            let mut statement = old.prepare(uuids).unwrap();
+            let uuids = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            let uuids: Vec<uuid::Uuid> = uuids.map(|uuid| uuid.unwrap().parse().unwrap()).collect();
+            assert!(uuids.len() == 2 && uuids.iter().all(|uuid| uuid.get_version_num() == 4), "{uuids:?}");
+        }
     }
 
     #[test]

@@ -3,20 +3,26 @@
 use std::sync::Arc;
 
 use crate::model::ids::{AppId, SessionId, UserId};
-use crate::model::session::{Session, SessionUser};
+use crate::model::session::{Session, SessionKind, SessionUser};
 use crate::model::time::Time;
 
 use super::{Change, Error, Result, Row, Store, Tx};
 
-const BY_ID: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential \
+const BY_ID: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential, \
+                     kind, hwid \
                      FROM sessions WHERE id = $1";
-const OF_APP: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential \
+const OF_APP: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential, \
+                     kind, hwid \
                       FROM sessions WHERE app_id = $1 AND ended_at IS NULL AND expires_at > $2 \
                       ORDER BY created_at DESC, id LIMIT $3";
 const BY_PREFIX: &str = "SELECT id FROM sessions WHERE app_id = $1 AND id >= $2 AND id < $3 \
                          AND ended_at IS NULL AND expires_at > $4 LIMIT 2";
-const INSERT: &str = "INSERT INTO sessions (id, app_id, sign_key, ip, created_at, expires_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6)";
+const INSERT: &str = "INSERT INTO sessions (id, app_id, sign_key, ip, created_at, expires_at, user_id, credential, kind, hwid) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const COUNT_TOKENS: &str = "SELECT count(*) FROM sessions WHERE user_id = $1 AND kind = 'token' AND ended_at IS NULL \
+                            AND expires_at > $2";
+const END_TOKENS: &str = "UPDATE sessions SET ended_at = $3, expires_at = $3 WHERE user_id = $1 AND hwid = $2 \
+                          AND kind = 'token' AND ended_at IS NULL AND expires_at > $3 RETURNING id";
 const VALIDATE: &str = "UPDATE sessions SET user_id = $3, credential = $4 \
                         WHERE id = $1 AND app_id = $2 AND ended_at IS NULL AND expires_at > $5";
 const END: &str = "UPDATE sessions SET ended_at = $3, expires_at = $3 \
@@ -77,9 +83,14 @@ pub fn count_online(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<i64> {
     tx.row(COUNT_ONLINE, &[app.0.into(), now.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
-/// Adds a session that nobody has logged in on.
+/// Adds a session.
 pub fn insert(tx: &mut Tx<'_>, new: Session) -> Result<()> {
     let id = new.id.to_string();
+    let kind = match new.kind {
+        SessionKind::Init => "init",
+        SessionKind::Token => "token",
+        SessionKind::SignIn => "sign-in",
+    };
     let values = [
         (&id).into(),
         new.app.0.into(),
@@ -87,6 +98,10 @@ pub fn insert(tx: &mut Tx<'_>, new: Session) -> Result<()> {
         (&new.ip).into(),
         new.created_at.0.into(),
         new.expires_at.0.into(),
+        new.user.as_ref().map(|user| user.id.0).into(),
+        new.user.as_ref().map(|user| &*user.credential).into(),
+        kind.into(),
+        new.hwid.as_deref().into(),
     ];
     tx.exec(INSERT, &values)?;
     tx.changed(Change::Session(Arc::new(new)));
@@ -136,6 +151,17 @@ pub fn invalidate_others(tx: &mut Tx<'_>, user: UserId, keep: SessionId) -> Resu
     Ok(forget(tx, ids))
 }
 
+/// How many session tokens a user has.
+pub fn count_tokens(tx: &mut Tx<'_>, user: UserId, now: Time) -> Result<i64> {
+    tx.row(COUNT_TOKENS, &[user.0.into(), now.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
+}
+
+/// Ends the session tokens that a user has from a device. Answers how many.
+pub fn end_tokens(tx: &mut Tx<'_>, user: UserId, hwid: &str, now: Time) -> Result<u64> {
+    let ids = tx.rows(END_TOKENS, &[user.0.into(), hwid.into(), now.0.into()], |row| id(row, 0))?;
+    Ok(forget(tx, ids))
+}
+
 /// Deletes at most `limit` sessions that ended before `before`. Answers how many.
 pub fn clean(tx: &mut Tx<'_>, before: Time, limit: i64) -> Result<u64> {
     tx.exec(CLEAN, &[before.0.into(), limit.into()])
@@ -165,5 +191,11 @@ fn session(row: &Row<'_>) -> Result<Session> {
         expires_at: Time(row.int(5)?),
         ended_at: row.opt_int(6)?.map(Time),
         user,
+        kind: match row.text(9)?.as_str() {
+            "token" => SessionKind::Token,
+            "sign-in" => SessionKind::SignIn,
+            _ => SessionKind::Init,
+        },
+        hwid: row.opt_text(10)?.map(Into::into),
     })
 }

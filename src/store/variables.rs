@@ -1,13 +1,15 @@
 //! The table `variables`: texts that an app hands to its clients.
 
 use crate::model::ids::AppId;
+use crate::model::time::Time;
 
 use super::{Result, Row, Tx};
 
-const FIND: &str = "SELECT name, value, authenticated FROM variables WHERE app_id = $1 AND name = $2";
-const ALL: &str = "SELECT name, value, authenticated FROM variables WHERE app_id = $1 ORDER BY name";
-const SET: &str = "INSERT INTO variables (app_id, name, value, authenticated) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value, authenticated = excluded.authenticated";
+const FIND: &str = "SELECT name, value, authenticated, updated_at FROM variables WHERE app_id = $1 AND name = $2";
+const ALL: &str = "SELECT name, value, authenticated, updated_at FROM variables WHERE app_id = $1 ORDER BY name";
+const SET: &str = "INSERT INTO variables (app_id, name, value, authenticated, updated_at) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value, authenticated = excluded.authenticated, \
+                   updated_at = excluded.updated_at";
 const DELETE: &str = "DELETE FROM variables WHERE app_id = $1 AND name = $2";
 
 /// A variable of an app.
@@ -19,6 +21,8 @@ pub struct Variable {
     pub value: String,
     /// Only for sessions on which a user has logged in.
     pub authenticated: bool,
+    /// When it was last set; 0 if that is not known.
+    pub updated_at: Time,
 }
 
 /// The variable of this name.
@@ -33,7 +37,13 @@ pub fn all(tx: &mut Tx<'_>, app: AppId) -> Result<Vec<Variable>> {
 
 /// Adds or replaces a variable.
 pub fn set(tx: &mut Tx<'_>, app: AppId, variable: &Variable) -> Result<()> {
-    let values = [app.0.into(), (&variable.name).into(), (&variable.value).into(), variable.authenticated.into()];
+    let values = [
+        app.0.into(),
+        (&variable.name).into(),
+        (&variable.value).into(),
+        variable.authenticated.into(),
+        variable.updated_at.0.into(),
+    ];
     tx.exec(SET, &values).map(|_| ())
 }
 
@@ -43,5 +53,5 @@ pub fn delete(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<bool> {
 }
 
 fn variable(row: &Row<'_>) -> Result<Variable> {
-    Ok(Variable { name: row.text(0)?, value: row.text(1)?, authenticated: row.flag(2)? })
+    Ok(Variable { name: row.text(0)?, value: row.text(1)?, authenticated: row.flag(2)?, updated_at: Time(row.int(3)?) })
 }

@@ -123,7 +123,7 @@ impl fmt::Debug for Form {
 }
 
 /// Space, TAB, LF, CR, NUL and vertical TAB; nothing else, so not `str::trim`.
-fn trim(value: &str) -> &str {
+pub(super) fn trim(value: &str) -> &str {
     value.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0B'])
 }
 

@@ -14,13 +14,19 @@ use crate::model::exchange::{Request, Response};
 use crate::outside::fetch::Fetcher;
 use crate::store::Store;
 
+pub mod authgate;
+pub mod authly;
 mod discord;
+mod failure;
 pub mod form;
+pub mod json;
 pub mod keyauth;
 pub mod limits;
 pub mod pages;
 pub mod reply;
 pub mod server_key;
+mod turns;
+pub mod wacht;
 
 /// What answering needs. One for the whole server.
 pub struct Ctx {
@@ -96,4 +102,5 @@ pub struct Door {
 }
 
 /// All families.
-pub static FAMILIES: &[&Family] = &[&keyauth::FAMILY, &pages::FAMILY];
+pub static FAMILIES: &[&Family] =
+    &[&keyauth::FAMILY, &authgate::FAMILY, &authly::FAMILY, &wacht::FAMILY, &pages::FAMILY];

@@ -77,6 +77,8 @@ fn open_session(keystead: &Keystead, bits: u128, user: Option<&str>) -> SessionI
             expires_at: now + 600,
             ended_at: None,
             user: None,
+            kind: Default::default(),
+            hwid: None,
         };
         sessions::insert(tx, session.clone())?;
         if let Some(name) = &user {

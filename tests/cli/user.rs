@@ -134,17 +134,12 @@ fn names_cannot_steer_the_terminal() {
     let keystead = Keystead::with_app();
     in_store(&keystead, |tx| {
         let app = apps::all(tx)?.remove(0);
-        let user = keystead::model::user::User {
-            id: keystead::model::ids::UserId(0),
-            name: "evil\u{1b}[2J".to_owned(),
-            credential: keystead::model::user::Credential::Locked,
-            email_sha1: None,
-            ip: None,
-            created_at: Clock::System.now(),
-            last_login_at: Clock::System.now(),
-            banned: false,
-            ban_reason: None,
-        };
+        let user = keystead::model::user::User::new(
+            keystead::domain::secret::new_uuid(&mut rand::rng()),
+            "evil\u{1b}[2J".to_owned(),
+            keystead::model::user::Credential::Locked,
+            Clock::System.now(),
+        );
         users::insert(tx, app.id, &user)
     });
     let shown = keystead.ok(&["user", "list"]) + &keystead.ok(&["user", "show", "evil\u{1b}[2J"]);

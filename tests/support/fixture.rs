@@ -187,6 +187,8 @@ impl Fixture {
             used_by: None,
             banned: false,
             ban_reason: None,
+            paused: false,
+            expires_at: None,
         };
         change(&mut license);
         let app = self.app.id;
@@ -203,17 +205,8 @@ impl Fixture {
     /// Adds a user that holds nothing, changed at will.
     pub fn bare_user(&self, name: &str, credential: Credential, change: impl FnOnce(&mut User)) -> UserId {
         let before = now() + -1_000;
-        let mut user = User {
-            id: UserId(0),
-            name: name.to_owned(),
-            credential,
-            email_sha1: None,
-            ip: None,
-            created_at: before,
-            last_login_at: before,
-            banned: false,
-            ban_reason: None,
-        };
+        let mut user =
+            User::new(keystead::domain::secret::new_uuid(&mut rand::rng()), name.to_owned(), credential, before);
         change(&mut user);
         let app = self.app.id;
         self.write(move |tx| users::insert(tx, app, &user).unwrap().expect("a new name"))
@@ -243,7 +236,7 @@ impl Fixture {
     /// Adds an app variable.
     pub fn variable(&self, name: &str, value: &str, authenticated: bool) {
         let app = self.app.id;
-        let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated };
+        let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated, updated_at: now() };
         self.write(move |tx| variable::set(tx, app, &variable).unwrap());
     }
 

@@ -14,6 +14,7 @@
 //! ```
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part of this one")]
 
+mod ask;
 mod client;
 mod envelope;
 mod fixture;

@@ -96,6 +96,7 @@ impl Shop {
         self.write(move |tx, app| {
             for key in &keys {
                 let batch = Batch {
+                    expires_at: None,
                     count: 1,
                     mask: key.clone(),
                     alphabet: Alphabet::Upper,
@@ -113,17 +114,12 @@ impl Shop {
     pub fn add_user(&self, name: &str) -> &'static str {
         let name = name.to_owned();
         self.write(move |tx, app| {
-            let user = User {
-                id: keystead::model::ids::UserId(0),
-                name: name.clone(),
-                credential: Credential::Claimable,
-                email_sha1: None,
-                ip: None,
-                created_at: now(),
-                last_login_at: now(),
-                banned: false,
-                ban_reason: None,
-            };
+            let user = User::new(
+                keystead::domain::secret::new_uuid(&mut rand::rng()),
+                name.clone(),
+                Credential::Claimable,
+                now(),
+            );
             users::insert(tx, app.id, &user).unwrap().expect("the name is free");
         });
         "the first password given is the one"

@@ -379,7 +379,7 @@ fn variables(given: Vec<super::Variable>, found: &mut Findings) -> Vec<Variable>
     let mut seen = HashMap::new();
     let mut variables = Vec::with_capacity(given.len());
     for (i, super::Variable { name, value, authenticated }) in given.into_iter().enumerate() {
-        let new = Variable { name, value, authenticated };
+        let new = Variable { name, value, authenticated, updated_at: Time(0) };
         match variable::check(&new) {
             Ok(()) => found.unique(&mut seen, new.name.clone(), i, "variables", ".name"),
             Err(error @ variable::VariableError::Value) => found.add(format_args!("variables[{i}].value"), error),

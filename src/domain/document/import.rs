@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rand::CryptoRng;
 
 use crate::domain::app::AppError;
+use crate::domain::app::new_names;
 use crate::domain::chat::{self, ChatError};
 use crate::domain::hashing::Hashing;
 use crate::domain::owner::{self, OwnerError};
@@ -313,8 +314,14 @@ fn begin(
     let old = apps::find(tx, &owner.ownerid, &checked.place.name)?;
     let secret = checked.secret.clone().or(old.map(|old| old.secret)).unwrap_or_else(|| new_secret(rng));
     let sellerkey = new_sellerkey(rng);
-    let new =
-        NewApp { name: &checked.place.name, secret: &secret, sellerkey: &sellerkey, created_at: now, ready: false };
+    let new = NewApp {
+        name: &checked.place.name,
+        secret: &secret,
+        sellerkey: &sellerkey,
+        names: &new_names(rng),
+        created_at: now,
+        ready: false,
+    };
     let id = apps::insert(tx, owner.id, &new)?.ok_or(AppError::Taken)?;
     apps::set_paused_at(tx, id, checked.paused_at)?;
     for (name, value) in &checked.settings {

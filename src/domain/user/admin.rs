@@ -1,5 +1,7 @@
 //! Users that an operator makes, not a license. Hashes nothing: the caller brings the hash.
 
+use uuid::Uuid;
+
 use crate::model::app::App;
 use crate::model::ids::UserId;
 use crate::model::time::{Span, Time};
@@ -19,12 +21,18 @@ pub enum UserError {
     /// The address is not one.
     #[error("an e-mail address is like mia@example.com and has at most {MAX_EMAIL} bytes")]
     Email,
+    /// A limit that is none.
+    #[error("a user may have 1 to {MAX_LIMIT} devices or session tokens")]
+    Limit,
     /// The password is empty or too long.
     #[error("a password has 1 to {MAX_PASSWORD} bytes")]
     Password,
     /// The name is taken.
     #[error("the app has a user of this name already; see `keystead user list`")]
     Taken,
+    /// The user signs in by its address, and another one does by this.
+    #[error("another user of the app signs in by this e-mail address")]
+    EmailTaken,
     /// The app has no plan of this name.
     #[error("there is no plan {0:?}; see `keystead plan list`")]
     NoPlan(String),
@@ -39,6 +47,8 @@ pub enum UserError {
 /// What a new user is to be.
 #[derive(Clone, Debug)]
 pub struct NewUser {
+    /// Random.
+    pub uuid: Uuid,
     /// Unique without regard to case.
     pub name: String,
     /// How it proves who it is.
@@ -54,17 +64,7 @@ pub fn create(tx: &mut Tx<'_>, app: &App, new: &NewUser, now: Time) -> Result<Us
     if unfit || name.len() > MAX_USERNAME {
         return Err(UserError::Name);
     }
-    let user = User {
-        id: UserId(0),
-        name: name.clone(),
-        credential: new.credential.clone(),
-        email_sha1: None,
-        ip: None,
-        created_at: now,
-        last_login_at: now,
-        banned: false,
-        ban_reason: None,
-    };
+    let user = User::new(new.uuid, name.clone(), new.credential.clone(), now);
     let id = users::insert(tx, app.id, &user)?.ok_or(UserError::Taken)?;
     if let Some((plan, duration)) = &new.holds {
         let mut all = plans::all(tx, app.id)?;
@@ -78,7 +78,19 @@ pub fn create(tx: &mut Tx<'_>, app: &App, new: &NewUser, now: Time) -> Result<Us
     Ok(id)
 }
 
-/// Changes a user's e-mail address, of which only the SHA-1 is kept; none takes it away.
+/// How many devices and session tokens a user may have: 1 to this.
+pub const MAX_LIMIT: i64 = 1_000;
+
+/// Changes how many devices and session tokens a user may have; none: as the app's settings say.
+pub fn set_limits(tx: &mut Tx<'_>, user: UserId, devices: Option<i64>, sessions: Option<i64>) -> Result<(), UserError> {
+    if ![devices, sessions].into_iter().flatten().all(|limit| (1..=MAX_LIMIT).contains(&limit)) {
+        return Err(UserError::Limit);
+    }
+    users::set_limits(tx, user, devices, sessions)?;
+    Ok(())
+}
+
+/// Changes a user's e-mail address; none takes it away.
 pub fn set_email(tx: &mut Tx<'_>, user: UserId, email: Option<&str>) -> Result<(), UserError> {
     let fits = |email: &str| {
         let parts = email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
@@ -87,8 +99,11 @@ pub fn set_email(tx: &mut Tx<'_>, user: UserId, email: Option<&str>) -> Result<(
     if !email.is_none_or(fits) {
         return Err(UserError::Email);
     }
-    users::set_email(tx, user, email.map(email_sha1).as_deref())?;
-    Ok(())
+    if users::set_email(tx, user, email, email.map(email_sha1).as_deref())? {
+        Ok(())
+    } else {
+        Err(UserError::EmailTaken)
+    }
 }
 
 /// Whether a password can be one.

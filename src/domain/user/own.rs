@@ -10,9 +10,11 @@ use crate::model::session::Session;
 use crate::model::time::Time;
 use crate::model::user::{Credential, User};
 use crate::store::bans::{self, Ban};
-use crate::store::{Tx, licenses, sessions, users};
+use crate::store::{Tx, licenses, one_time_secrets, sessions, users};
 
 use super::super::license::MAX_REASON;
+use super::super::lists::Lists;
+use super::super::secret::{MAX_PASSWORD, Proof, Work};
 use super::super::{Refusal, Stop};
 use super::{MAX_USERNAME, ban_user};
 
@@ -51,6 +53,45 @@ pub fn ban_own(
         bans::insert(tx, app.id, &Ban { target, note: Some(reason.clone()), created_at: now })?;
     }
     ban_user(tx, user.id, Some(&reason))
+}
+
+/// Gives the session's user another password, for the one it has (authly 2.5). Nobody else is logged in as this user any
+/// more.
+pub fn change_password(
+    tx: &mut Tx<'_>,
+    app: &App,
+    lists: &Lists,
+    session: &Session,
+    (old, new): (&str, &str),
+    proof: Option<&Proof>,
+) -> Result<(), Stop> {
+    let user = of_session(tx, app, session)?;
+    if user.banned {
+        return Err(Refusal::UserBanned(user.ban_reason).into());
+    }
+    let Credential::Password(stored) = &user.credential else { return Err(Refusal::PasswordUnavailable.into()) };
+    if new.len() > MAX_PASSWORD {
+        return Err(Refusal::PasswordTooLong.into());
+    }
+    if app.settings.block_leaked_passwords && lists.is_leaked(new) {
+        return Err(Refusal::PasswordLeaked.into());
+    }
+    match proof {
+        Some(Proof::Changed { against, hash }) if against == stored => {
+            let hash = hash.as_ref().ok_or(Refusal::PasswordMismatch)?;
+            if old == new {
+                return Err(Refusal::PasswordReused.into());
+            }
+            one_time_secrets::delete_of_user(tx, user.id)?;
+            users::set_credential(tx, user.id, &Credential::Password(hash.clone()))?;
+            sessions::invalidate_others(tx, user.id, session.id)?;
+            Ok(())
+        }
+        _ => {
+            let (old, new) = (old.to_owned(), new.to_owned());
+            Err(Stop::Prove(Work::Change { old, against: stored.clone(), new }))
+        }
+    }
 }
 
 /// Gives the session's user another name (contract 4.20). All its sessions end: they show the old one.

@@ -12,6 +12,7 @@ use crate::model::app::App;
 use crate::model::exchange::{HeaderValue, Note, Response};
 use crate::model::session::Session;
 use crate::store;
+use crate::wire::failure::{self, Outcome};
 use crate::wire::form::Form;
 use crate::wire::limits::Share;
 use crate::wire::reply::{Fields, Json, encode};
@@ -21,6 +22,9 @@ use super::calls::Call;
 use super::seal::{Seal, Sealer};
 use super::versions::{About, Sealing, Version};
 use super::words;
+
+const UNAVAILABLE: &str = "The server cannot reach its database now. Try again in a moment.";
+const INTERNAL: &str = "Error: internal server error. Tell the operator, who finds it in the log.";
 
 /// A success: its message, what stands between the message and the nonce, and what follows the nonce, in order.
 #[derive(Debug)]
@@ -92,13 +96,14 @@ impl Opened {
         let mut status = 200;
         let mut retry_after = None;
         let mut room = None;
+        let outcome = outcome.map_err(failure::outcome);
         let (mut fields, code) = match outcome {
             Ok(mut reply) => {
                 room = reply.room.take();
                 (success(reply), "OK")
             }
-            Err(Stop::Refused(Refusal::AppNotFound)) => return self.not_found(ctx),
-            Err(Stop::Refused(refusal)) => {
+            Err(Outcome::Refused(Refusal::AppNotFound)) => return self.not_found(ctx),
+            Err(Outcome::Refused(refusal)) => {
                 match &refusal {
                     Refusal::RateLimited(wait) | Refusal::TwoFactorBlocked(wait) => {
                         retry_after = Some(wait.as_secs() + 1)
@@ -109,11 +114,13 @@ impl Opened {
                 let code = refusal.code();
                 (refused(&refusal, self.app.as_deref(), self.version), code)
             }
-            Err(stop) => {
-                let (failed_status, message, code) = failure(&stop);
-                status = failed_status;
-                retry_after = (code == "UNAVAILABLE" || code == "BUSY").then_some(1);
-                (failed(message.into(), code), code)
+            Err(Outcome::Unavailable) => {
+                (status, retry_after) = (503, Some(1));
+                (failed(UNAVAILABLE.into(), "UNAVAILABLE"), "UNAVAILABLE")
+            }
+            Err(Outcome::Internal) => {
+                status = 500;
+                (failed(INTERNAL.into(), "INTERNAL"), "INTERNAL")
             }
         };
         let body = shaped(self.version, &self.ownerid, &mut fields, ctx);
@@ -178,26 +185,6 @@ fn failed(message: Cow<'static, str>, code: &'static str) -> Fields {
     vec![("success", Json::Bool(false)), ("message", Json::Text(message)), ("error", Json::Text(code.into()))]
 }
 
-/// Status, text and code of what is our fault. The cause goes to the log, not to the client.
-fn failure(stop: &Stop) -> (u16, &'static str, &'static str) {
-    match stop {
-        // More than can be queued is like too many requests: nothing broke, and the client lives on.
-        Stop::Failed(store::Error::Busy) => (200, "The server is busy. Try again in a moment.", "BUSY"),
-        Stop::Failed(error @ (store::Error::Locked | store::Error::Unavailable(_) | store::Error::Unfit(_))) => {
-            tracing::error!(%error, "the store is unavailable");
-            (503, "The server cannot reach its database now. Try again in a moment.", "UNAVAILABLE")
-        }
-        Stop::Failed(error @ store::Error::Bug(_)) => {
-            tracing::error!(%error, "a call failed");
-            (500, "Error: internal server error. Tell the operator, who finds it in the log.", "INTERNAL")
-        }
-        Stop::Refused(_) | Stop::Prove(_) => {
-            tracing::error!("a call stopped where it must not");
-            (500, "Error: internal server error. Tell the operator, who finds it in the log.", "INTERNAL")
-        }
-    }
-}
-
 /// What every answer carries (contract 1.5).
 fn headers() -> Vec<(&'static str, HeaderValue)> {
     let mut headers = Vec::with_capacity(6);
@@ -219,9 +206,7 @@ pub(super) fn fault(ctx: &Ctx, version: &'static Version, fault: Fault) -> Respo
         }
         Fault::BodyTimeout => (408, "The request did not arrive in time. Send it again.".into(), "BODY_TIMEOUT"),
         Fault::BodyBroken => (400, "The request could not be read to its end. Send it again.".into(), "BODY_BROKEN"),
-        Fault::Panicked => {
-            (500, "Error: internal server error. Tell the operator, who finds it in the log.".into(), "INTERNAL")
-        }
+        Fault::Panicked => (500, INTERNAL.into(), "INTERNAL"),
     };
     let mut sealer = Sealer::new(version, None);
     if version.sealing == Sealing::Ed25519 {

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use crate::domain::secret::{Proof, Work};
+use crate::domain::secret::Proof;
 use crate::domain::server_key::ServerKey;
 use crate::domain::session::{Enckey, check_live};
 use crate::domain::token::TokenFile;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
-use crate::model::exchange::{Request, Response, subscriber};
+use crate::model::exchange::{Request, Response};
 use crate::model::ids::SessionId;
 use crate::model::session::Session;
 use crate::pending::pending;
 use crate::store::{self, apps, sessions};
 
 use super::form::{self, Form};
-use super::{Answer, Ctx, Door, Family, Fault};
+use super::{Answer, Ctx, Door, Family, Fault, turns};
 
 mod answer;
 pub mod calls;
@@ -74,9 +74,6 @@ static DOOR_1_0: Door = Door {
 pub fn words_of(refusal: &Refusal) -> String {
     words::text(refusal, None).into_owned()
 }
-
-/// How often a call is run again because what it had proven changed meanwhile.
-const TRIES: usize = 4;
 
 /// An answer with more content than this, in bytes, is made on a thread of its own.
 const LARGE: usize = 1 << 20;
@@ -216,6 +213,12 @@ impl Exchange {
         if let Some(wait) = self.request.limited {
             return Ok(opened.refuse(Refusal::RateLimited(wait)));
         }
+        if !app.settings.keyauth {
+            if opens {
+                opened.seal = sealer.secret(&app.secret);
+            }
+            return Ok(opened.refuse(Refusal::FormatOff));
+        }
         if app.settings.banned {
             if opens {
                 opened.seal = sealer.secret(&app.secret);
@@ -330,13 +333,13 @@ impl Exchange {
         let session = opened.session.clone();
         let job = Arc::new((self, app, session));
         let mut proof = None;
-        for _ in 0..TRIES {
+        for _ in 0..turns::TRIES {
             let outcome = turn(&ctx.store, call, &job, proof.take()).await;
             let work = match outcome {
                 Err(Stop::Prove(work)) => work,
                 outcome => return finish(&ctx, opened, outcome).await,
             };
-            proof = match prove(&job.0, work).await {
+            proof = match turns::prove(&ctx, job.0.request.peer, work).await {
                 Ok(proof) => Some(proof),
                 Err(stop) => return opened.finish(&ctx, Err(stop)),
             };
@@ -428,12 +431,4 @@ async fn finish(ctx: &Arc<Ctx>, opened: Opened, outcome: Result<Reply, Stop>) ->
         tracing::error!(%error, "no thread for a large answer");
     }
     promise.await.unwrap_or_else(|_| answer::fault(ctx, version, Fault::Panicked))
-}
-
-async fn prove(exchange: &Exchange, work: Work) -> Result<Proof, Stop> {
-    if work == Work::Nothing {
-        return Ok(Proof::Nothing);
-    }
-    let promise = exchange.ctx.hashing.submit_for(subscriber(exchange.request.peer), work)?;
-    promise.await.map_err(|gone| Stop::Failed(store::Error::Bug(gone.to_string())))
 }

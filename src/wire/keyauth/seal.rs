@@ -160,6 +160,8 @@ mod tests {
             expires_at: Time(1),
             ended_at: None,
             user: None,
+            kind: Default::default(),
+            hwid: None,
         }
     }
 

@@ -53,6 +53,22 @@ pub(super) fn text(refusal: &Refusal, app: Option<&App>) -> Cow<'static, str> {
         Refusal::LicenseNotFound => own(|s| &s.key_not_found),
         Refusal::LicenseInUse => own(|s| &s.key_used),
         Refusal::LicenseBanned(reason) => with_reason(own(|s| &s.key_banned), reason.as_deref()),
+        Refusal::LicensePaused => "Your license is paused.".into(),
+        Refusal::LicenseExpired => "Your license has expired.".into(),
+        Refusal::Taken(_) => own(|s| &s.username_taken),
+        Refusal::UsernameUnfit => "Username has characters that it may not have".into(),
+        Refusal::PasswordTooShort(least) => format!("Password must be {least} or more characters").into(),
+        Refusal::PasswordReused => "Choose a password that is not the old one".into(),
+        Refusal::PasswordUnavailable => "This user has no password".into(),
+        Refusal::EmailUnfit => "This is no email address".into(),
+        Refusal::ProfileUnfit => "Name or phone number is too long".into(),
+        Refusal::SignUpClosed => "Nobody can register this way".into(),
+        Refusal::SignedInAlready => "You are already signed in.".into(),
+        Refusal::SignInNotFound => "Nobody is signed in by this id".into(),
+        Refusal::TooManySessions => "Maximum number of simultaneous sessions reached".into(),
+        Refusal::FormatOff => {
+            "This API is switched off for this application. Ask the developer for the current program.".into()
+        }
         Refusal::LicenseNotEligible => own(|s| &s.no_sub_level),
         Refusal::HwidBanned | Refusal::AddressBanned => own(|s| &s.hwid_blacked),
         Refusal::UserNotFound => own(|s| &s.username_not_found),

@@ -54,6 +54,8 @@ fn license(
     }
     let (used_at, banned) = state(&given, used_at, path, context, found);
     let license = License {
+        paused: false,
+        expires_at: None,
         id: LicenseId(0),
         key: given.key,
         level,
@@ -94,6 +96,7 @@ fn state(
     let contradiction = match status {
         None => false,
         Some(LicenseState::Unused) => used || banned,
+        Some(LicenseState::Paused) => used || banned,
         Some(LicenseState::Used) => banned,
         Some(LicenseState::Banned) => !banned,
     };

@@ -7,7 +7,7 @@ use crate::domain::secret::{self, MAX_EMAIL, MAX_PASSWORD};
 use crate::domain::two_factor;
 use crate::domain::user::MAX_USERNAME;
 use crate::domain::user_variable::{self, MAX_COUNT, UserVariableError};
-use crate::model::ids::{SubscriptionId, UserId, fold};
+use crate::model::ids::{SubscriptionId, fold};
 use crate::model::time::{MAX_SPAN_SECONDS, Span};
 use crate::model::user::{Credential, Device, Subscription, User};
 use crate::store::user_variables::UserVariable;
@@ -67,15 +67,12 @@ fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>,
         secret
     });
     let user = User {
-        id: UserId(0),
-        name: given.name,
-        credential,
         email_sha1,
         ip: given.ip,
-        created_at,
         last_login_at,
         banned,
         ban_reason: given.ban_reason,
+        ..User::new(uuid::Uuid::nil(), given.name, credential, created_at)
     };
     NewUser { user, password, devices, subscriptions, variables, muted_until, two_factor }
 }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use crate::domain::Refusal;
+use crate::domain::secret::new_uuid;
 use crate::domain::two_factor::Factor;
 use crate::domain::user::{Claim, Entered};
+use crate::domain::{Refusal, Stop, session};
+use crate::model::session::Session;
 use crate::model::time::{LIFETIME_SECONDS, Time};
 use crate::model::user::Subscription;
+use crate::store::Tx;
 use crate::wire::reply::Json;
 
 use super::{Reply, Req};
@@ -19,6 +22,7 @@ pub(super) const LOGIN_REFUSES: &[Refusal] = &[
     Refusal::UserNotFound,
     Refusal::UserBanned(None),
     Refusal::LicenseBanned(None),
+    Refusal::LicensePaused,
     Refusal::HwidBanned,
     Refusal::AddressBanned,
     Refusal::PasswordMismatch,
@@ -44,6 +48,7 @@ pub(super) fn claim<'a>(req: &Req<'a>) -> Claim<'a> {
         email: req.form.text("email"),
         ip: req.ip,
         now: req.now,
+        uuid: new_uuid(&mut rand::rng()),
         factor: factor(req),
     }
 }
@@ -51,6 +56,12 @@ pub(super) fn claim<'a>(req: &Req<'a>) -> Claim<'a> {
 /// The code of the second factor, with what it is judged by.
 pub(super) fn factor<'a>(req: &Req<'a>) -> Factor<'a> {
     Factor { code: req.form.text("code"), ip: req.ip, now: req.now, vault: req.vault, guess: req.guess }
+}
+
+/// Notes on the session who is in, for the calls that log in.
+pub(super) fn take_seat(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, entered: &Entered) -> Result<(), Stop> {
+    session::validate(tx, session, entered, req.now)?;
+    session::displace(tx, req.app, session.id, entered)
 }
 
 /// Who is in, with what.
@@ -61,7 +72,7 @@ pub(super) fn reply(req: &Req<'_>, entered: Entered) -> Reply {
         ("subscriptions", Json::List(subscriptions)),
         ("ip", req.ip.to_string().into()),
         ("hwid", entered.hwid.into()),
-        ("createdate", entered.created_at.0.to_string().into()),
+        ("createdate", entered.user.created_at.0.to_string().into()),
         ("lastlogin", req.now.0.to_string().into()),
     ]);
     Reply::with(req.app.settings.logged_in.clone(), vec![("info", info)])

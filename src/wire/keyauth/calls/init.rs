@@ -1,7 +1,7 @@
 //! `init`: opens a session (contract 4.1).
 
 use crate::domain::secret::new_session_id;
-use crate::domain::session::{self, Opening};
+use crate::domain::session::{self, HashKind, Opening};
 use crate::domain::{Refusal, Stop};
 use crate::store::Tx;
 use crate::wire::keyauth::versions::V1_0;
@@ -66,6 +66,7 @@ fn run(req: &Req<'_>, tx: &mut Tx<'_>) -> Result<Reply, Stop> {
         token_file: req.token_file,
         version: req.form.text_not_zero("ver"),
         hash: req.form.text("hash"),
+        hash_kind: HashKind::Md5,
         ip: req.ip,
         now: req.now,
     };

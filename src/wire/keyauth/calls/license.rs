@@ -30,6 +30,8 @@ pub(super) const CALL: Call = Call {
         Refusal::LicenseNotFound,
         Refusal::LicenseInUse,
         Refusal::LicenseBanned(None),
+        Refusal::LicensePaused,
+        Refusal::LicenseExpired,
         Refusal::LicenseNotEligible,
         Refusal::UserBanned(None),
         Refusal::HwidBanned,
@@ -59,6 +61,7 @@ pub(super) const CALL: Call = Call {
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
     let claim = entered::claim(req);
     let claim = Claim { username: claim.key, password: claim.key, email: None, ..claim };
-    let entered = user::enter_by_license(tx, req.app, req.lists, session, &claim, proof)?;
+    let entered = user::enter_by_license(tx, req.app, req.lists, &claim, proof)?;
+    entered::take_seat(req, session, tx, &entered)?;
     Ok(entered::reply(req, entered))
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::Stop;
 use crate::domain::secret::Proof;
-use crate::domain::user::{self, Claim};
+use crate::domain::user::{self, Claim, Terms};
 use crate::model::session::Session;
 use crate::store::Tx;
 use crate::wire::keyauth::versions::V1_0;
@@ -29,6 +29,7 @@ pub(super) const CALL: Call = Call {
 
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
     let claim = Claim { token: req.login_token, key: None, email: None, ..entered::claim(req) };
-    let entered = user::login(tx, req.app, session, &claim, proof)?;
+    let entered = user::login(tx, req.app, &claim, Terms::Program, proof)?;
+    entered::take_seat(req, session, tx, &entered)?;
     Ok(entered::reply(req, entered))
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::Stop;
 use crate::domain::secret::Proof;
-use crate::domain::user::{self, Claim};
+use crate::domain::user::{self, Claim, Terms};
 use crate::model::session::Session;
 use crate::store::Tx;
 use crate::wire::keyauth::versions::V1_3;
@@ -28,6 +28,7 @@ pub(super) const CALL: Call = Call {
 
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
     let claim = Claim { username: None, key: None, ..entered::claim(req) };
-    let entered = user::login_by_email(tx, req.app, session, &claim, proof)?;
+    let entered = user::login_by_email(tx, req.app, &claim, Terms::Program, proof)?;
+    entered::take_seat(req, session, tx, &entered)?;
     Ok(entered::reply(req, entered))
 }

@@ -17,7 +17,7 @@ pub(super) const CALL: Call = Call {
         Field { name: "pass", help: "the password, at most 1,024 bytes" },
         Field { name: "key", help: "an unused license" },
         Field { name: "hwid", help: "the device; bound if given" },
-        Field { name: "email", help: "kept as SHA-1 of the lower-cased address" },
+        Field { name: "email", help: "kept as it is, and as SHA-1 of the lower-cased address" },
     ],
     refuses: &[
         Refusal::UsernameTooLong,
@@ -33,6 +33,8 @@ pub(super) const CALL: Call = Call {
         Refusal::HwidTooLong,
         Refusal::HwidBanned,
         Refusal::AddressBanned,
+        Refusal::LicensePaused,
+        Refusal::LicenseExpired,
         Refusal::LicenseNotEligible,
     ],
     settings: &["minUsernameLength", "blockLeakedPasswords", "loggedInMsg"],
@@ -42,6 +44,7 @@ pub(super) const CALL: Call = Call {
 };
 
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
-    let entered = user::register(tx, req.app, req.lists, session, &entered::claim(req), proof)?;
+    let entered = user::register(tx, req.app, req.lists, &entered::claim(req), proof)?;
+    entered::take_seat(req, session, tx, &entered)?;
     Ok(entered::reply(req, entered))
 }

@@ -17,6 +17,8 @@ pub(super) const CALL: Call = Call {
         Refusal::LicenseNotFound,
         Refusal::LicenseInUse,
         Refusal::LicenseBanned(None),
+        Refusal::LicensePaused,
+        Refusal::LicenseExpired,
         Refusal::LicenseNotEligible,
         Refusal::ExpiryInPast,
         Refusal::UserNotFound,

@@ -1,0 +1,268 @@
+//! Logging in: by name, by e-mail address, by license; what each format's login shares (contract of KeyAuth, 4.3 and
+//! 4.4). The checks stand in the order in which that contract lists them. Opens and validates no session: that is
+//! `domain::session`, after this.
+
+use crate::model::app::App;
+use crate::model::ids::fold;
+use crate::model::license::{License, LicenseState};
+use crate::model::user::{Credential, User};
+use crate::store::{Tx, licenses, subscriptions, users};
+
+use super::super::lists::Lists;
+use super::super::secret::{self, MAX_PASSWORD, Proof, Work};
+use super::super::{Refusal, Stop, ban, device, license, login_token, subscription, two_factor};
+use super::{Claim, Entered, find, register};
+
+/// What a login asks for beside the right secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// A licensed program: it runs on a device that the user may have, with a subscription that runs.
+    Program,
+    /// A web page: neither. It gets nothing of what licenses give.
+    Page,
+}
+
+/// Logs a user in by name and password (contract 4.3).
+pub fn login(
+    tx: &mut Tx<'_>,
+    app: &App,
+    claim: &Claim<'_>,
+    terms: Terms,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    device::check_shape(app, claim.hwid)?;
+    let user = find(tx, app, claim.username)?;
+    login_as(tx, app, claim, user, terms, proof)
+}
+
+/// The same by e-mail address and password (contract 4.23). The address is that of the user who claims it; one of several
+/// users of whom none does is nobody's.
+pub fn login_by_email(
+    tx: &mut Tx<'_>,
+    app: &App,
+    claim: &Claim<'_>,
+    terms: Terms,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    device::check_shape(app, claim.hwid)?;
+    let Some(sha1) = claim.email.map(secret::email_sha1) else { return Err(Refusal::UserNotFound.into()) };
+    let user = match users::by_claimed_email(tx, app.id, &sha1)? {
+        Some(user) => Some(user),
+        None => users::by_email(tx, app.id, &sha1)?,
+    };
+    let user = user.ok_or(Refusal::UserNotFound)?;
+    login_as(tx, app, &Claim { username: None, ..*claim }, user, terms, proof)
+}
+
+fn login_as(
+    tx: &mut Tx<'_>,
+    app: &App,
+    claim: &Claim<'_>,
+    user: User,
+    terms: Terms,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    may_enter(tx, app, claim, &user)?;
+    if let Some(token) = claim.token {
+        login_token::take(tx, user.id, token, proof, claim.now)?;
+        return enter(tx, app, claim, user, terms, None);
+    }
+    let renewed = prove(tx, app, claim.password, &user, proof)?;
+    enter(tx, app, claim, user, terms, renewed)
+}
+
+/// Whether this password is the user's: asks for what has to be hashed, until that is proven. Answers what is to be
+/// stored in place of what is.
+pub(super) fn prove(
+    tx: &mut Tx<'_>,
+    app: &App,
+    password: Option<&str>,
+    user: &User,
+    proof: Option<&Proof>,
+) -> Result<Option<Credential>, Stop> {
+    let renewed = match (&user.credential, proof) {
+        (Credential::Password(hash), Some(Proof::Verified { against, right, renewed })) if against == hash => {
+            if !right {
+                return Err(Refusal::PasswordMismatch.into());
+            }
+            renewed.clone().map(Credential::Password)
+        }
+        (Credential::Claimable, Some(Proof::Hashed { hash })) => Some(Credential::Password(hash.clone())),
+        (Credential::License, Some(_)) => {
+            opens(tx, app, password, user)?;
+            None
+        }
+        // Not proven yet, or what was proven is no longer what is stored.
+        _ => return Err(Stop::Prove(work(password, user)?)),
+    };
+    Ok(renewed)
+}
+
+/// What has to be hashed before this user can log in with this password.
+fn work(password: Option<&str>, user: &User) -> Result<Work, Refusal> {
+    let password = password.filter(|p| p.len() <= MAX_PASSWORD).ok_or(Refusal::PasswordMismatch)?.to_owned();
+    match &user.credential {
+        Credential::Password(hash) => Ok(Work::Verify { password, against: hash.clone(), renew: true }),
+        Credential::Claimable => Ok(Work::Hash { password }),
+        Credential::License => Ok(Work::Nothing),
+        Credential::Locked => Err(Refusal::PasswordMismatch),
+    }
+}
+
+/// Redeems a license, or logs its license-only user in (contract 4.4). Hashes nothing: a key is a strong secret by
+/// itself. The exception is an imported user whose password was its key: its bcrypt hash is verified once, and then it
+/// is a license-only user.
+pub fn enter_by_license(
+    tx: &mut Tx<'_>,
+    app: &App,
+    lists: &Lists,
+    claim: &Claim<'_>,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    if claim.key.is_some_and(|key| key.len() > license::MAX_KEY) {
+        return Err(Refusal::KeyTooLong.into());
+    }
+    device::check_shape(app, claim.hwid)?;
+    match license_user(tx, app, claim.key)? {
+        Some(user) => login_by_license_as(tx, app, claim, user, proof),
+        None => register(tx, app, lists, claim, Some(&Proof::Nothing)),
+    }
+}
+
+/// The second half of [`enter_by_license`] alone: a license that nobody has redeemed opens nothing.
+pub fn login_by_license(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, proof: Option<&Proof>) -> Result<Entered, Stop> {
+    if claim.key.is_some_and(|key| key.len() > license::MAX_KEY) {
+        return Err(Refusal::KeyTooLong.into());
+    }
+    device::check_shape(app, claim.hwid)?;
+    match license_user(tx, app, claim.key)? {
+        Some(user) => login_by_license_as(tx, app, claim, user, proof),
+        None => Err(Refusal::LicenseNotFound.into()),
+    }
+}
+
+fn login_by_license_as(
+    tx: &mut Tx<'_>,
+    app: &App,
+    claim: &Claim<'_>,
+    user: User,
+    proof: Option<&Proof>,
+) -> Result<Entered, Stop> {
+    may_enter(tx, app, claim, &user)?;
+    let renewed = match (&user.credential, proof) {
+        (Credential::License, _) => {
+            opens(tx, app, claim.key, &user)?;
+            None
+        }
+        (Credential::Password(hash), Some(Proof::Verified { against, right: true, .. })) if against == hash => {
+            Some(Credential::License)
+        }
+        (Credential::Password(hash), Some(Proof::Nothing) | None) if secret::is_bcrypt(hash) => {
+            let password = claim.key.unwrap_or_default().to_owned();
+            return Err(Stop::Prove(Work::Verify { password, against: hash.clone(), renew: false }));
+        }
+        // A named user. One whose password is its name and its license would be a license-only user.
+        _ => return Err(Refusal::PasswordMismatch.into()),
+    };
+    enter(tx, app, claim, user, Terms::Program, renewed)
+}
+
+/// The user that a license opens: of that name, or made by it under another name.
+fn license_user(tx: &mut Tx<'_>, app: &App, key: Option<&str>) -> Result<Option<User>, Stop> {
+    let Some(key) = key else { return Ok(None) };
+    if let Some(user) = users::by_name(tx, app.id, key)? {
+        return Ok(Some(user));
+    }
+    let Some(license) = licenses::by_key(tx, app.id, key)? else { return Ok(None) };
+    let Some(id) = license.used_by else { return Ok(None) };
+    match users::by_id(tx, app.id, id)? {
+        Some(user) if user.credential == Credential::License && has_made(tx, &license, &user)? => Ok(Some(user)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether this license made this license-only user. One that came as an upgrade opens nothing: anybody may redeem one
+/// for anybody, and it would open what the ban of the first license has closed.
+fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Stop> {
+    if license.used_by != Some(user.id) {
+        return Ok(false);
+    }
+    if fold(&license.key) == fold(&user.name) {
+        return Ok(true);
+    }
+    let mut given = subscriptions::of_user(tx, user.id)?.into_iter().filter_map(|held| held.license).peekable();
+    if given.peek().is_none() {
+        // What it gave is not known to have come from it, as with users from elsewhere.
+        return Ok(licenses::first_of_user(tx, user.id)?.map(|first| first.id) == Some(license.id));
+    }
+    Ok(given.any(|id| id == license.id))
+}
+
+/// Whether this secret is the license of a license-only user.
+fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
+    let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
+    if let Some(license) = licenses::by_key(tx, app.id, given)?
+        && has_made(tx, &license, user)?
+    {
+        return Ok(());
+    }
+    // The license is gone, and the user has its name. One with a name of its own never is without a license
+    // (`own::rename`, `license::delete`): that name is known to everybody and opens nothing.
+    let is_named_so = secret::same(&fold(given), &fold(&user.name));
+    if is_named_so && licenses::first_of_user(tx, user.id)?.is_none() {
+        return Ok(());
+    }
+    Err(Refusal::PasswordMismatch.into())
+}
+
+/// What keeps a known user out before its password is looked at.
+fn may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<(), Stop> {
+    if user.banned {
+        return Err(Refusal::UserBanned(user.ban_reason.clone()).into());
+    }
+    if user.credential == Credential::License {
+        let made_by = match claim.token {
+            // A token names no license.
+            Some(_) => licenses::first_of_user(tx, user.id)?,
+            None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?,
+        };
+        if let Some(license) = made_by {
+            if license.state() == LicenseState::Banned {
+                return Err(Refusal::LicenseBanned(license.ban_reason).into());
+            }
+            if license.paused {
+                return Err(Refusal::LicensePaused.into());
+            }
+        }
+    }
+    match ban::find(tx, app.id, claim.hwid, claim.ip)? {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
+}
+
+/// The last checks, and the login itself.
+fn enter(
+    tx: &mut Tx<'_>,
+    app: &App,
+    claim: &Claim<'_>,
+    user: User,
+    terms: Terms,
+    renewed: Option<Credential>,
+) -> Result<Entered, Stop> {
+    let held = subscriptions::of_user(tx, user.id)?;
+    let (hwid, running) = match terms {
+        Terms::Program => {
+            let hwid = device::bind(tx, app, &user, claim.hwid, claim.now)?;
+            (hwid, subscription::running(app, held, claim.now)?)
+        }
+        Terms::Page => (None, subscription::running(app, held, claim.now).unwrap_or_default()),
+    };
+    two_factor::pass(tx, &user, &claim.factor)?;
+    if let Some(credential) = renewed {
+        users::set_credential(tx, user.id, &credential)?;
+    }
+    users::logged_in(tx, user.id, &claim.ip.to_string(), claim.now)?;
+    let username = claim.username.unwrap_or(&user.name).to_owned();
+    Ok(Entered { user, username, subscriptions: running, hwid })
+}
