@@ -77,7 +77,8 @@ pub fn set_by_user(
     let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated, updated_at: now };
     set(tx, app.id, &variable).map_err(|error| match error {
         VariableError::Store(error) => Stop::Failed(error),
-        unfit => Refusal::InvalidRequest(format!("This cannot be set: {unfit}")).into(),
+        VariableError::Name => Refusal::VariableNameTooLong.into(),
+        VariableError::Value => Refusal::VariableDataTooLong.into(),
     })?;
     Ok(variable)
 }

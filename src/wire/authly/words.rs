@@ -8,7 +8,7 @@ use crate::domain::chat::MAX_MESSAGE;
 use crate::domain::license::MAX_KEY;
 use crate::domain::secret::{MAX_EMAIL, MAX_PASSWORD};
 use crate::domain::user::MAX_USERNAME;
-use crate::domain::{Refusal, Stop, log};
+use crate::domain::{Refusal, Stop, log, variable};
 use crate::model::app::App;
 use crate::model::ban::MAX_HWID;
 use crate::wire::failure::{self, Outcome};
@@ -111,6 +111,8 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         Refusal::PasswordTooLong => too_long("password", MAX_PASSWORD),
         Refusal::HwidTooLong => too_long("sid", MAX_HWID),
         Refusal::MessageTooLong => too_long("message", MAX_MESSAGE),
+        Refusal::VariableNameTooLong => too_long("var_key", variable::MAX_NAME),
+        Refusal::VariableDataTooLong => too_long("var_value", variable::MAX_VALUE),
         Refusal::LogMessageTooLong => too_long("message", log::MAX_MESSAGE),
         Refusal::HwidTooShort(least) => owned(400, "MISSING_FIELDS", format!("sid: at least {least} bytes are needed")),
         Refusal::HwidMissing => missing("sid: the device is needed"),
@@ -183,8 +185,6 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         | Refusal::NobodyOnline
         | Refusal::VariableNameMissing
         | Refusal::VariableDataMissing
-        | Refusal::VariableNameTooLong
-        | Refusal::VariableDataTooLong
         | Refusal::TooManyVariables
         | Refusal::UserVariableNotFound
         | Refusal::RelayNotFound
