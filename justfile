@@ -12,7 +12,7 @@ ci:
 check:
     .ci/run fmt clippy test doc
 
-# Published KeyAuth clients, from crates and npm, against a real server (needs OpenSSL's headers and Node).
+# Published clients of KeyAuth and Authly, from crates, npm and PyPI, against a real server (needs OpenSSL's headers, Node and python3-venv).
 clients:
     .ci/run clients
 
