@@ -159,6 +159,28 @@ fn l15_extend_spends_a_license_on_a_user() {
     assert!(server.db.devices_of(server.db.user_now("mia").unwrap().id).is_empty(), "no device was bound");
 }
 
+/// Nobody learns somebody's address or device by spending a license.
+#[test]
+fn l26_extend_shows_what_is_private_to_the_user_only() {
+    let db = shop();
+    let ann = db.bare_user("ann", Credential::Locked, |user| user.email = Some("ann@example.test".to_owned()));
+    db.device(ann, "her machine");
+    db.license("KEY-2");
+    let server = db.serve(&[]);
+    let client = Client::open(&server);
+    let shown = |key: &str, sid: &str| {
+        let reply = client.call("extend", &json!({"username": "ann", "license_key": key, "sid": sid}));
+        let body = granted(&reply, "Account extended successfully.");
+        assert_eq!(
+            (&body["user"]["email"], &body["user"]["sid"]),
+            (&body["license"]["email"], &body["license"]["sid"])
+        );
+        (body["user"]["email"].clone(), body["user"]["sid"].clone())
+    };
+    assert_eq!(shown("KEY-1", "another machine"), (json!(null), json!(null)));
+    assert_eq!(shown("KEY-2", "her machine"), (json!("ann@example.test"), json!("her machine")));
+}
+
 #[test]
 fn l15_extend_refuses_and_writes_nothing() {
     let db = shop();

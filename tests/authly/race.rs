@@ -12,7 +12,9 @@ const ROUNDS: usize = 3;
 #[test]
 fn l16_one_key_many_callers_one_winner() {
     let db = Fixture::new();
-    (0..ROUNDS).for_each(|round| drop(db.license(&format!("KEY-{round}"))));
+    for round in 0..ROUNDS {
+        db.license(&format!("KEY-{round}"));
+    }
     let server = db.serve(&[]);
     let sessions: Vec<_> = (0..CALLERS).map(|_| Client::open(&server).session).collect();
     for round in 0..ROUNDS {
@@ -39,8 +41,8 @@ fn l16_one_key_many_callers_one_winner() {
 #[test]
 fn l16_one_username_many_keys_one_winner_and_the_other_keys_stay_unused() {
     let db = Fixture::new();
-    for round in 0..ROUNDS {
-        (0..CALLERS).for_each(|i| drop(db.license(&format!("KEY-{round}-{i}"))));
+    for (round, i) in (0..ROUNDS).flat_map(|round| (0..CALLERS).map(move |i| (round, i))) {
+        db.license(&format!("KEY-{round}-{i}"));
     }
     let server = db.serve(&[]);
     let sessions: Vec<_> = (0..CALLERS).map(|_| Client::open(&server).session).collect();

@@ -80,8 +80,8 @@ pub(super) fn user(call: &Call, app: &App, tx: &mut Tx<'_>, entered: &Entered) -
     Ok(Json::Object(fields))
 }
 
-/// The `license` by which somebody came in, or that was redeemed.
-pub(super) fn license(call: &Call, key: &str, entered: &Entered) -> Json {
+/// The `license` by which somebody came in; or that was redeemed, which is no login.
+pub(super) fn license(call: &Call, key: &str, entered: &Entered, is_in: bool) -> Json {
     let shown = shown(&entered.subscriptions);
     let days_left = shown.and_then(|held| held.expires_at).map(|end| (end - call.now).max(0) / 86_400);
     Json::Object(vec![
@@ -90,8 +90,8 @@ pub(super) fn license(call: &Call, key: &str, entered: &Entered) -> Json {
         ("subscription_level", shown.map(level).into()),
         ("expiry_date", expiry(shown)),
         ("email", entered.user.email.clone().into()),
-        ("last_login", date(call.now).into()),
-        ("registered_at", date(entered.user.created_at).into()),
+        ("last_login", is_in.then(|| date(call.now)).into()),
+        ("registered_at", is_in.then(|| date(entered.user.created_at)).into()),
         ("sid", entered.hwid.clone().into()),
         ("hwid", entered.hwid.clone().into()),
         ("ip_address", call.ip.to_string().into()),

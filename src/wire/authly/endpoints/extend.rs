@@ -6,6 +6,7 @@ use crate::domain::{Refusal, Stop, ban, device, subscription};
 use crate::model::app::App;
 use crate::model::session::Session;
 use crate::model::time::Span;
+use crate::model::user::User;
 use crate::store::{Tx, devices, subscriptions};
 use crate::wire::authly::answer::Reply;
 use crate::wire::authly::person;
@@ -28,7 +29,7 @@ pub(in crate::wire::authly) static ENDPOINT: Endpoint = Endpoint {
     run: Run::Write(run),
 };
 
-fn run(call: &Call, app: &App, _: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result<Reply, Stop> {
+fn run(call: &Call, app: &App, session: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result<Reply, Stop> {
     let (name, key, hwid) = (call.text("username"), call.text("license_key"), call.text("sid"));
     device::check_shape(app, hwid)?;
     if let Some(refusal) = ban::find(tx, app.id, hwid, call.ip)? {
@@ -44,20 +45,21 @@ fn run(call: &Call, app: &App, _: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) 
     }
     let upgraded = user::upgrade(tx, app, name, key, call.now)?;
     let held = subscriptions::of_user(tx, user.id)?;
-    let bound = devices::of_user(tx, user.id)?.into_iter().next().map(|device| device.hwid);
-    let entered = Entered {
-        username: user.name.clone(),
-        subscriptions: subscription::running(app, held, call.now).unwrap_or_default(),
-        hwid: bound,
-        user: upgraded.user,
-    };
+    let subscriptions = subscription::running(app, held, call.now).unwrap_or_default();
+    // Nobody has proven to be this user: only who comes from one of its devices, or is logged in as it, is shown more than
+    // what was bought.
+    let device = devices::of_user(tx, user.id)?.into_iter().map(|device| device.hwid).find(|bound| hwid == Some(bound));
+    let is_own = device.is_some() || session.user.as_ref().is_some_and(|on| on.id == user.id);
+    let email = upgraded.user.email.filter(|_| is_own);
+    let user = User { email, ..upgraded.user };
+    let entered = Entered { username: user.name.clone(), subscriptions, hwid: device, user };
     let added = match upgraded.gave {
         Span::Seconds(seconds) => Json::Int(seconds),
         Span::Lifetime => Json::Null,
     };
     let fields = vec![
         ("user", Json::Object(person::new_user(&entered))),
-        ("license", person::license(call, &upgraded.license.key, &entered)),
+        ("license", person::license(call, &upgraded.license.key, &entered, false)),
         ("time_added_seconds", added),
     ];
     Ok(Reply::with("Account extended successfully.", fields))

@@ -31,6 +31,6 @@ fn run(call: &Call, app: &App, session: &Session, tx: &mut Tx<'_>, proof: Option
     let claim = Claim { username: key, password: key, key, ..person::claim(call) };
     let entered = user::enter_by_license(tx, app, &call.ctx.lists, &claim, proof)?;
     let id = person::take_seat(call, app, session, tx, &entered)?;
-    let fields = vec![("license", person::license(call, key.unwrap_or_default(), &entered))];
+    let fields = vec![("license", person::license(call, key.unwrap_or_default(), &entered, true))];
     Ok(Reply { message: "Login success", session: Some(id), fields })
 }
