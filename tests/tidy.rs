@@ -236,7 +236,10 @@ fn no_source_file_is_orphaned() {
             let above = other.path.with_extension("") == parent;
             (beside || above)
                 && other.text.lines().any(|line| {
-                    line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ") == format!("mod {name};")
+                    ["pub ", "pub(crate) ", "pub(super) "]
+                        .iter()
+                        .fold(line.trim(), |line, word| line.trim_start_matches(word))
+                        == format!("mod {name};")
                 })
         });
         if !declared {
