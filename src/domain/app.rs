@@ -125,6 +125,11 @@ pub fn is_secret(text: &str) -> bool {
     is_hex(text, 64)
 }
 
+/// Whether a text has the shape of an API key: that of a seller key.
+pub fn is_api_key(text: &str) -> bool {
+    is_hex(text, 32)
+}
+
 /// Whether a text has the shape of a seller key.
 pub fn is_sellerkey(text: &str) -> bool {
     is_hex(text, 32)

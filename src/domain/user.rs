@@ -16,7 +16,7 @@ use crate::model::user::{Credential, Subscription, User};
 use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
 use super::lists::Lists;
-use super::secret::{self, MAX_PASSWORD, Proof, Work};
+use super::secret::{self, MAX_EMAIL, MAX_PASSWORD, Proof, Work};
 use super::two_factor::{self, Factor};
 use super::{Refusal, Stop, ban, license, subscription};
 
@@ -28,7 +28,7 @@ mod sign_up;
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
 pub use login::{Terms, enter_by_license, login, login_by_email, login_by_license};
 pub use own::{ban_own, change_password, of_session, of_token, rename};
-pub use sign_up::{Name, SignUp, Taken, sign_up};
+pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, sign_up};
 
 /// The longest username, in bytes (contract 4.2).
 pub const MAX_USERNAME: usize = 70;
@@ -138,7 +138,11 @@ fn make(
 ) -> Result<Entered, Stop> {
     let username = claim.username.unwrap_or_default().to_owned();
     let mut user = User {
-        email: claim.email.map(str::to_owned),
+        // This format takes anything for an address; what none could show is known by its SHA-1 only.
+        email: claim
+            .email
+            .filter(|email| email.len() <= MAX_EMAIL && !email.contains(char::is_control))
+            .map(str::to_owned),
         email_sha1: claim.email.map(secret::email_sha1),
         ip: Some(claim.ip.to_string()),
         ..User::new(claim.uuid, username.clone(), credential, claim.now)

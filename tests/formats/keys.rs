@@ -78,8 +78,8 @@ const STATES: &[(&str, &str, &str, &str, &str)] = &[
     ("USED", "LICENSE_IN_USE", "422 Invalid or already used license code", "401", "403 LICENSE_IN_USE"),
     ("BANNED", "LICENSE_BANNED", "403 Banned", "403", "403 LICENSE_BANNED"),
     ("USED-BANNED", "LICENSE_BANNED", "403 Banned", "403", "403 LICENSE_BANNED"),
-    ("PAUSED", "LICENSE_PAUSED", "422 Invalid or already used license code", "401", "403 LICENSE_PAUSED"),
-    ("EXPIRED", "LICENSE_EXPIRED", "422 Invalid or already used license code", "401", "403 LICENSE_EXPIRED"),
+    ("PAUSED", "LICENSE_PAUSED", "403 License is paused", "403", "403 LICENSE_PAUSED"),
+    ("EXPIRED", "LICENSE_EXPIRED", "422 License code has expired", "401", "403 LICENSE_EXPIRED"),
     ("UNKNOWN", "LICENSE_NOT_FOUND", "422 Invalid or already used license code", "401", "404 LICENSE_NOT_FOUND"),
     ("NO-PLAN", "LICENSE_NOT_ELIGIBLE", "422 Invalid or already used license code", "401", "403 LICENSE_NOT_ELIGIBLE"),
 ];

@@ -19,9 +19,10 @@ use super::super::secret::{self, MAX_EMAIL, MAX_PASSWORD, Proof, Work};
 use super::super::{Refusal, Stop, app, ban, license, subscription};
 use super::{Entered, MAX_USERNAME, redeem};
 
-/// The longest part of a profile, in bytes. The phone has a limit of its own (wacht W13).
-const MAX_NAME_PART: usize = 100;
-const MAX_PHONE: usize = 32;
+/// The longest first or last name, in bytes. The phone has a limit of its own (wacht W13).
+pub const MAX_NAME_PART: usize = 100;
+/// The longest phone number, and the longest country code, in bytes.
+pub const MAX_PHONE: usize = 32;
 
 /// What a new user is called.
 #[derive(Clone, Copy, Debug)]
