@@ -119,7 +119,7 @@ fn open() -> (Doors, String) {
     db.channel("lobby", 0);
     db.setting("authlySetsVariables", "1");
     let doors = Doors::open_with(db, &["--rate-limit", "off"]);
-    let entered = doors.log_in(Door::Authly, "mia", "secret", DEVICE).expect("enters");
+    let entered = doors.log_in(Door::KeyAuth, "mia", "secret", DEVICE).expect("enters");
     (doors, entered.held)
 }
 

@@ -336,7 +336,7 @@ fn length_of(placeholder: &str, text: &str, known: &BTreeMap<&str, String>, repl
             (end >= 32).then_some(end)
         }
         "uuid" => uuid::Uuid::parse_str(text.get(..36)?).ok().map(|_| 36),
-        "base32" => made_of(12, |b| matches!(b, b'a'..=b'z' | b'2'..=b'7')),
+        "drawn" => made_of(12, |b| matches!(b, b'a'..=b'z' | b'2'..=b'7')),
         "number" => {
             let value = until_quote()?;
             value.parse::<i64>().is_ok_and(|number| number > 0 && number.to_string() == value).then_some(value.len())
