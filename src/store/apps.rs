@@ -126,6 +126,11 @@ pub async fn lookup_named(store: &Store, named: Named<'_>) -> Result<Option<Arc<
     Ok(found)
 }
 
+/// The same if it is in memory: who asks too often is not worth a question to the database.
+pub fn known_named(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
+    store.cache().named_app(&named.cached()?)
+}
+
 fn find_named(tx: &mut Tx<'_>, key: &str) -> Result<Option<App>> {
     let Some((kind, name)) = key.split_at_checked(2) else { return Ok(None) };
     let id = |row: &Row<'_>| row.int(0).map(AppId);
