@@ -330,6 +330,12 @@ fn length_of(placeholder: &str, text: &str, known: &BTreeMap<&str, String>, repl
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
             text[..digits].parse::<u32>().is_ok_and(|seconds| (1..=3_600).contains(&seconds)).then_some(digits)
         }
+        // Seconds that a new browser is known.
+        "life" => {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            let seconds: i64 = text[..digits].parse().ok()?;
+            (0..=LATE).contains(&(30 * 86_400 - seconds)).then_some(digits)
+        }
         // A new session's id, or the token of a cookie; not one that was known.
         "hex" => {
             let end = text.find(|c: char| !matches!(c, '0'..='9' | 'a'..='f'))?;
