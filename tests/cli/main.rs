@@ -12,6 +12,7 @@ mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod upgrade;
 mod user;
 
 use keystead::clock::Clock;
