@@ -27,7 +27,7 @@ const fn endpoint(
     Endpoint { door, method, path, needs, takes }
 }
 
-const SID: &[(&str, &str)] = &[("sid", DEVICE), ("hwid", DEVICE)];
+const SID: &[(&str, &str)] = &[("sid", DEVICE)];
 const HARDWARE: (&str, &str) = ("hardware_id", DEVICE);
 const NAME: (&str, &str) = ("username", "new");
 const PASSWORD: (&str, &str) = ("password", "a good password");
@@ -215,7 +215,8 @@ fn every_path_is_walked() {
             }
             let same =
                 SAME.iter().find(|(alias, _)| *alias == full).map_or(full.as_str(), |(_, stands_for)| stands_for);
-            if !walked(door, same) {
+            // What is there for nobody, in its own words.
+            if !walked(door, same) && same != "/api/integration/{}" {
                 missing.push(format!("{door:?} {path}"));
             }
         }

@@ -238,13 +238,13 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
             flags.push(db.file(words[0], &format!("{}\n", words[1])));
         }
         "option" => flags.push(format!("--{}={}", words[0], words[1..].join(" "))),
-        // Its time is over since ten seconds.
-        "expired" => db.sql(&format!(
+        // One that somebody opened before; an expired one's time is over since ten seconds.
+        "session" | "expired" => db.sql(&format!(
             "INSERT INTO sessions (id, app_id, ip, created_at, expires_at) VALUES ('{}', {}, '127.0.0.1', {}, {})",
-            words[1],
+            words[words.len() - 1],
             db.app().id.0,
             now().0 - 100,
-            now().0 - 10
+            now().0 + if what == "expired" { -10 } else { 1_000 }
         )),
         _ => panic!("given: {line}"),
     }
