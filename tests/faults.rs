@@ -238,11 +238,14 @@ fn whichever_engine_call_fails_nothing_is_half_done() {
     }
 }
 
+/// What one transaction does.
+type Step = Box<dyn Fn(&mut store::Tx<'_>, &App) -> Result<Entered, Stop> + Send + Sync>;
+
 /// What stands behind the sign-ups and logins of the other formats, without their bodies: a user with its license, its
 /// device and its profile, and sessions of each kind. Answers how many steps failed, each once.
 fn other_formats(store: &Store, app: &App) -> usize {
     let mut failures = 0;
-    let mut step = |name: &str, work: Box<dyn Fn(&mut store::Tx<'_>, &App) -> Result<Entered, Stop> + Send + Sync>| {
+    let mut step = |name: &str, work: Step| {
         let work = Arc::new(work);
         let run = || {
             let (work, app) = (Arc::clone(&work), app.clone());
