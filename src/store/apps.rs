@@ -130,8 +130,8 @@ pub async fn lookup_named(store: &Store, named: Named<'_>) -> Result<Option<Arc<
     Ok(found)
 }
 
-/// The same, if it is in the cache.
-pub fn cached(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
+/// The same if it is in memory: who asks too often is not worth a question to the database.
+pub fn known_named(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
     store.cache().named_app(&named.cached()?)
 }
 
