@@ -46,14 +46,28 @@ pub fn read(tx: &mut Tx<'_>, session: &Session, channel: Option<&str>) -> Result
     }
 }
 
-/// Adds a message of the user on this session, and lets go of what is older than the newest fifty.
+/// At most `limit` messages of a channel, newest first: those older than `before`, if it is given. Each with its number.
+pub fn page(
+    tx: &mut Tx<'_>,
+    session: &Session,
+    channel: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<(i64, Message)>, Stop> {
+    user_on(session)?;
+    let channel = find(tx, session.app, channel)?.ok_or(Refusal::ChannelNotFound)?;
+    Ok(chats::page(tx, channel.id, before.unwrap_or(i64::MAX), limit)?)
+}
+
+/// Adds a message of the user on this session, and lets go of what is older than the newest fifty. Answers the message
+/// as others see it, with its number.
 pub fn send(
     tx: &mut Tx<'_>,
     session: &Session,
     channel: Option<&str>,
     text: Option<&str>,
     now: Time,
-) -> Result<(), Stop> {
+) -> Result<(i64, Message), Stop> {
     let on = user_on(session)?;
     let channel = find(tx, session.app, channel)?.ok_or(Refusal::ChannelNotFound)?;
     let last = chats::last_of_user(tx, channel.id, on.id)?;
@@ -73,9 +87,10 @@ pub fn send(
     // What opens a license-only user is its key, and others read this.
     let author =
         if user.credential == Credential::License { masked(&on.credential) } else { on.credential.to_string() };
-    chats::send(tx, channel.id, Some(on.id), &Message { author, text: text.to_owned(), sent_at: now })?;
+    let message = Message { author, text: text.to_owned(), sent_at: now };
+    let number = chats::send(tx, channel.id, Some(on.id), &message)?;
     chats::cut(tx, channel.id, KEPT)?;
-    Ok(())
+    Ok((number, message))
 }
 
 /// The channel of this name.

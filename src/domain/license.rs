@@ -1,6 +1,8 @@
 //! Licenses: making keys from a mask, listing, banning, prolonging. Redemption is in `user.rs`, because it makes or prolongs users.
 
 use rand::CryptoRng;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 use crate::model::app::App;
 use crate::model::ids::{AppId, LicenseId, fold};
@@ -201,6 +203,16 @@ fn fill(mask: &str, alphabet: Alphabet, rng: &mut impl CryptoRng) -> String {
 /// The license with this key.
 pub fn find(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<License, Stop> {
     licenses::by_key(tx, app, key)?.ok_or_else(|| Refusal::LicenseNotFound.into())
+}
+
+/// What formats that name everything by a UUID call a license (`"license"`) and what came of redeeming it
+/// (`"adjustment"`; each license is redeemed once). Of a key no more can be told from it than whether it is that one.
+/// Stable: made of the app's own UUID and the key, as version 8, because nothing else is stored for it.
+pub fn uuid(app: &App, license: &License, of: &str) -> Uuid {
+    let digest = Sha256::digest(format!("{of}\n{}\n{}", app.uuid, fold(&license.key)));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// The license with this key, if it may be redeemed.

@@ -29,9 +29,14 @@ impl ServerKey {
         &self.public
     }
 
-    /// The Ed25519 signature of a message in parts, as 128 lower-case hex characters.
+    /// The Ed25519 signature of a message in parts.
+    pub fn signature(&self, message: &[&[u8]]) -> [u8; 64] {
+        self.signing.multipart_sign(message).to_bytes()
+    }
+
+    /// The same as 128 lower-case hex characters.
     pub fn sign(&self, message: &[&[u8]]) -> String {
-        hex::encode(self.signing.multipart_sign(message).to_bytes())
+        hex::encode(self.signature(message))
     }
 }
 

@@ -1,10 +1,13 @@
 //! App variables: texts handed to clients.
 
+use crate::model::app::App;
 use crate::model::ids::AppId;
 use crate::model::session::Session;
+use crate::model::time::Time;
 use crate::store::variables::{self, Variable};
 use crate::store::{self, Tx};
 
+use super::session::user_on;
 use super::{Refusal, Stop};
 
 /// The longest name, in bytes (contract section 5).
@@ -44,8 +47,13 @@ pub fn check(variable: &Variable) -> Result<(), VariableError> {
     Ok(())
 }
 
-/// A variable's value, for this session (contract 4.11).
-pub fn read(tx: &mut Tx<'_>, session: &Session, name: Option<&str>) -> Result<String, Stop> {
+/// All variables of an app that a user, or anybody, may read; by name.
+pub fn all_for(tx: &mut Tx<'_>, app: AppId, is_user: bool) -> Result<Vec<Variable>, Stop> {
+    Ok(variables::all(tx, app)?.into_iter().filter(|variable| is_user || !variable.authenticated).collect())
+}
+
+/// A variable, for this session (contract 4.11).
+pub fn find(tx: &mut Tx<'_>, session: &Session, name: Option<&str>) -> Result<Variable, Stop> {
     let variable = match name {
         Some(name) => variables::find(tx, session.app, name)?,
         None => None,
@@ -54,5 +62,27 @@ pub fn read(tx: &mut Tx<'_>, session: &Session, name: Option<&str>) -> Result<St
     if variable.authenticated && session.user.is_none() {
         return Err(Refusal::SessionNotValidated.into());
     }
-    Ok(variable.value)
+    Ok(variable)
+}
+
+/// Gives a variable another value for the user on this session, or adds one that only logged-in users read. Where the app
+/// does not let its users do that, only the operator may.
+pub fn set_by_user(
+    tx: &mut Tx<'_>,
+    app: &App,
+    session: &Session,
+    (name, value): (&str, &str),
+    now: Time,
+) -> Result<Variable, Stop> {
+    if !app.settings.authly_sets_variables {
+        return Err(Refusal::VariableReadOnly.into());
+    }
+    user_on(session)?;
+    let authenticated = variables::find(tx, app.id, name)?.is_none_or(|held| held.authenticated);
+    let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated, updated_at: now };
+    set(tx, app.id, &variable).map_err(|error| match error {
+        VariableError::Store(error) => Stop::Failed(error),
+        unfit => Refusal::InvalidRequest(format!("This cannot be set: {unfit}")).into(),
+    })?;
+    Ok(variable)
 }

@@ -89,6 +89,8 @@ pub async fn lookup(store: &Store, ownerid: &str, name: &str) -> Result<Option<A
 /// How clients of other formats name an app.
 #[derive(Clone, Copy)]
 pub enum Named<'a> {
+    /// By its row: a session says whose it is.
+    Row(AppId),
     /// By its UUID.
     Uuid(&'a str),
     /// By its API key.
@@ -103,6 +105,7 @@ impl Named<'_> {
     /// Its key in the cache. It begins with a byte that no ownerid has.
     fn cached(self) -> Option<String> {
         Some(match self {
+            Named::Row(id) => format!("\0i{}", id.0),
             Named::Uuid(uuid) if uuid.len() == 36 => format!("\0u{uuid}"),
             Named::ApiKey(key) if key.len() == 32 => format!("\0k{key}"),
             Named::Host(host) if !host.is_empty() && host.len() <= 253 => format!("\0h{host}"),
@@ -127,11 +130,17 @@ pub async fn lookup_named(store: &Store, named: Named<'_>) -> Result<Option<Arc<
     Ok(found)
 }
 
+/// The same if it is in memory: who asks too often is not worth a question to the database.
+pub fn known_named(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
+    store.cache().named_app(&named.cached()?)
+}
+
 fn find_named(tx: &mut Tx<'_>, key: &str) -> Result<Option<App>> {
     let Some((kind, name)) = key.split_at_checked(2) else { return Ok(None) };
     let id = |row: &Row<'_>| row.int(0).map(AppId);
     let id = match kind {
         "\0u" => tx.row(NAMED_BY_UUID, &[name.into()], id)?,
+        "\0i" => name.parse().ok().map(AppId),
         "\0k" => tx.row(NAMED_BY_API_KEY, &[name.into()], id)?,
         "\0h" => return by_setting(tx, "wachtHost", name),
         _ => return by_setting(tx, "wachtDefault", "1"),

@@ -65,6 +65,11 @@ impl Cache {
         self.apps.get_value_or_guard_async(&app_key(ownerid, name)).await.map_err(Loading)
     }
 
+    /// An app by another of its names (`apps::Named`), if it is known here.
+    pub(super) fn named_app(&self, key: &str) -> Option<Arc<App>> {
+        self.apps.get(key)
+    }
+
     /// The same for an app by another of its names (`apps::Named`).
     pub(super) async fn named_app_or_place(&self, key: &str) -> Result<Arc<App>, Loading<'_, String, Arc<App>>> {
         self.apps.get_value_or_guard_async(key).await.map_err(Loading)

@@ -3,7 +3,7 @@
 use crate::model::ids::{AppId, ChannelId, UserId};
 use crate::model::time::Time;
 
-use super::{Result, Row, Tx};
+use super::{Error, Result, Row, Tx};
 
 const CHANNEL: &str = "SELECT id, name, delay FROM chat_channels WHERE app_id = $1 AND name = $2";
 const CHANNELS: &str = "SELECT c.id, c.name, c.delay, (SELECT count(*) FROM chat_messages m WHERE m.channel_id = c.id) \
@@ -16,7 +16,10 @@ const MESSAGES_WITH_USERS: &str = "SELECT m.author, m.text, m.sent_at, u.name FR
                                    LEFT JOIN users u ON u.id = m.user_id WHERE m.channel_id = $1 ORDER BY m.id";
 const LAST_OF_USER: &str = "SELECT sent_at FROM chat_messages WHERE channel_id = $1 AND user_id = $2 \
                             ORDER BY id DESC LIMIT 1";
-const SEND: &str = "INSERT INTO chat_messages (channel_id, user_id, author, text, sent_at) VALUES ($1, $2, $3, $4, $5)";
+const SEND: &str = "INSERT INTO chat_messages (channel_id, user_id, author, text, sent_at) VALUES ($1, $2, $3, $4, $5) \
+                    RETURNING id";
+const PAGE: &str = "SELECT author, text, sent_at, id FROM chat_messages WHERE channel_id = $1 AND id < $2 \
+                    ORDER BY id DESC LIMIT $3";
 const CUT: &str = "DELETE FROM chat_messages WHERE channel_id = $1 AND id <= \
                    (SELECT id FROM chat_messages WHERE channel_id = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
 const CLEAR: &str = "DELETE FROM chat_messages WHERE channel_id = $1";
@@ -94,11 +97,19 @@ pub fn last_of_user(tx: &mut Tx<'_>, channel: ChannelId, user: UserId) -> Result
     tx.row(LAST_OF_USER, &[channel.0.into(), user.0.into()], |row| row.int(0).map(Time))
 }
 
-/// Adds a message of this user; none: it is gone.
-pub fn send(tx: &mut Tx<'_>, channel: ChannelId, user: Option<UserId>, message: &Message) -> Result<()> {
+/// At most `limit` messages that are older than this one, newest first, each with its row.
+pub fn page(tx: &mut Tx<'_>, channel: ChannelId, before: i64, limit: i64) -> Result<Vec<(i64, Message)>> {
+    tx.rows(PAGE, &[channel.0.into(), before.into(), limit.into()], |row| {
+        let message = Message { author: row.text(0)?, text: row.text(1)?, sent_at: Time(row.int(2)?) };
+        Ok((row.int(3)?, message))
+    })
+}
+
+/// Adds a message of this user; none: it is gone. Answers its row.
+pub fn send(tx: &mut Tx<'_>, channel: ChannelId, user: Option<UserId>, message: &Message) -> Result<i64> {
     let Message { author, text, sent_at } = message;
     let values = [channel.0.into(), user.map(|user| user.0).into(), author.into(), text.into(), sent_at.0.into()];
-    tx.exec(SEND, &values).map(|_| ())
+    tx.row(SEND, &values, |row| row.int(0))?.ok_or_else(|| Error::Bug("a message without a row".to_owned()))
 }
 
 /// Deletes all but the newest `keep` messages of a channel.

@@ -21,6 +21,8 @@ enum Value {
     Int(i64),
     /// An object within.
     Object(Object),
+    /// `null`.
+    Null,
     /// Anything else: no field of ours has such a value.
     Other,
 }
@@ -86,6 +88,12 @@ impl Object {
         names.iter().copied().find(|name| self.text(name).is_some_and(|text| text.contains('\0')))
     }
 
+    /// The first of these fields that is there and neither text nor `null`.
+    pub fn not_text<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
+        let is_text = |name: &str| matches!(self.value(name), None | Some(Value::Text(_) | Value::Null));
+        names.iter().copied().find(|name| !is_text(name))
+    }
+
     fn value(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value)
     }
@@ -134,7 +142,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Other)
+        Ok(Value::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
@@ -181,6 +189,10 @@ mod tests {
         assert_eq!((object.int("d"), object.int("i"), object.int("a")), (Some(7), None, None));
         assert_eq!(object.object("e").and_then(|e| e.text("f")), Some("y"));
         assert_eq!(object.nul(&["a", "k"]), Some("k"));
+        assert_eq!(object.not_text(&["a", "b", "c", "missing"]), None);
+        for name in ["d", "e", "g", "i"] {
+            assert_eq!(object.not_text(&["a", name]), Some(name));
+        }
         assert!(!format!("{object:?}").contains('x'));
     }
 

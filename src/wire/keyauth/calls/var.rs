@@ -24,5 +24,5 @@ pub(super) const CALL: Call = Call {
 
 fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>) -> Result<Reply, Stop> {
     let name = req.form.text("varid").or_else(|| req.form.text("var"));
-    variable::read(tx, session, name).map(Reply::message)
+    variable::find(tx, session, name).map(|variable| Reply::message(variable.value))
 }
