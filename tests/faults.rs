@@ -14,6 +14,7 @@ use keystead::domain::hashing::Hashing;
 use keystead::domain::license::{self, Alphabet, Batch};
 use keystead::domain::lists::Lists;
 use keystead::domain::secret::Proof;
+use keystead::domain::session::NewToken;
 use keystead::domain::target::Targets;
 use keystead::domain::user::{Entered, Name, SignUp, sign_up};
 use keystead::domain::{Stop, app, chat, owner, plan, session};
@@ -282,7 +283,8 @@ fn other_formats(store: &Store, app: &App) -> usize {
             "open a token",
             Box::new(move |tx, app| {
                 let id = SessionId::long_from_random([1, n]);
-                session::open_token(tx, app, &entered, Some("one"), id, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW)?;
+                let new = NewToken { id, hwid: Some("one"), ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: NOW };
+                session::open_token(tx, app, &entered, &new)?;
                 Ok(entered.clone())
             }),
         );
