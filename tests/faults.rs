@@ -14,6 +14,7 @@ use keystead::domain::hashing::Hashing;
 use keystead::domain::license::{self, Alphabet, Batch};
 use keystead::domain::lists::Lists;
 use keystead::domain::secret::Proof;
+use keystead::domain::session::NewToken;
 use keystead::domain::target::Targets;
 use keystead::domain::user::{Entered, Name, SignUp, sign_up};
 use keystead::domain::{Stop, app, chat, owner, plan, session};
@@ -238,11 +239,14 @@ fn whichever_engine_call_fails_nothing_is_half_done() {
     }
 }
 
+/// What one transaction does.
+type Step = Box<dyn Fn(&mut store::Tx<'_>, &App) -> Result<Entered, Stop> + Send + Sync>;
+
 /// What stands behind the sign-ups and logins of the other formats, without their bodies: a user with its license, its
 /// device and its profile, and sessions of each kind. Answers how many steps failed, each once.
 fn other_formats(store: &Store, app: &App) -> usize {
     let mut failures = 0;
-    let mut step = |name: &str, work: Box<dyn Fn(&mut store::Tx<'_>, &App) -> Result<Entered, Stop> + Send + Sync>| {
+    let mut step = |name: &str, work: Step| {
         let work = Arc::new(work);
         let run = || {
             let (work, app) = (Arc::clone(&work), app.clone());
@@ -279,7 +283,8 @@ fn other_formats(store: &Store, app: &App) -> usize {
             "open a token",
             Box::new(move |tx, app| {
                 let id = SessionId::long_from_random([1, n]);
-                session::open_token(tx, app, &entered, Some("one"), id, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW)?;
+                let new = NewToken { id, hwid: Some("one"), ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: NOW };
+                session::open_token(tx, app, &entered, &new)?;
                 Ok(entered.clone())
             }),
         );

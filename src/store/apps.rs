@@ -131,7 +131,7 @@ pub async fn lookup_named(store: &Store, named: Named<'_>) -> Result<Option<Arc<
 }
 
 /// The same if it is in memory: who asks too often is not worth a question to the database.
-pub fn cached(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
+pub fn known_named(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
     store.cache().named_app(&named.cached()?)
 }
 

@@ -125,7 +125,7 @@ const fn door(answer: Answerer) -> Door {
 fn answer(ctx: &Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -> Answer {
     if let Some(wait) = request.limited {
         // Not worth a question to the database; the app only says which pages may read the answer.
-        let app = named(&request).iter().find_map(|name| apps::cached(&ctx.store, name.as_named()));
+        let app = named(&request).iter().find_map(|name| apps::known_named(&ctx.store, name.as_named()));
         let frame = Frame { ctx, request: &request, endpoint, app: app.as_deref() };
         return Answer::Now(frame.finish(None, Err(words::stopped(Refusal::RateLimited(wait).into(), false))));
     }
