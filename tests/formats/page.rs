@@ -35,8 +35,8 @@ fn every_line_of_the_page_of_formats_goes_well() {
 
 #[test]
 fn every_line_of_the_readme_about_formats_goes_well() {
-    if let Some(asked) = run(&blocks("README.md", Some("## Other formats"))) {
-        assert!(asked.len() >= 3, "a line for each format: {asked:?}");
+    if let Some(asked) = run(&blocks("README.md", Some("## Clients of other formats"))) {
+        assert!(asked.len() >= 4, "a sign-up in each format: {asked:?}");
     }
 }
 
