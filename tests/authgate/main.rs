@@ -13,6 +13,7 @@ mod client;
 mod context;
 mod device;
 mod download;
+mod faults;
 mod limits;
 mod login;
 mod races;
