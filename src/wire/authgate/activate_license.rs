@@ -29,7 +29,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
         Field { name: "two_factor_code", help: "the code of the second factor, if the user has one" },
     ],
     door: Door { answer: |ctx, request| answer(ctx, request, &ENDPOINT), headers: APP_HEADERS, fault },
-    asked: Asked::ToActivate,
+    asked: Asked::Activation,
     run: |call| Box::pin(run(call)),
 };
 

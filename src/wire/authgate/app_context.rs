@@ -22,7 +22,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
     help: "tells about the application, its variables and files, and the user",
     fields: USER_FIELDS,
     door: Door { answer: |ctx, request| answer(ctx, request, &ENDPOINT), headers: USER_HEADERS, fault },
-    asked: Asked::ToEnter,
+    asked: Asked::Entry,
     run: |call| Box::pin(run(call)),
 };
 

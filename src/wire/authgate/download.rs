@@ -18,7 +18,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
     help: "hands out a file",
     fields: USER_FIELDS,
     door: Door { answer: |ctx, request| answer(ctx, request, &ENDPOINT), headers: USER_HEADERS, fault },
-    asked: Asked::ToEnter,
+    asked: Asked::Entry,
     run: |call| Box::pin(run(call)),
 };
 

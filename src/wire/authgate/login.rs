@@ -19,7 +19,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
         Field { name: "two_factor_code", help: "the code of the second factor, if the user has one" },
     ],
     door: Door { answer: |ctx, request| answer(ctx, request, &ENDPOINT), headers: APP_HEADERS, fault },
-    asked: Asked::ToEnter,
+    asked: Asked::Entry,
     run: |call| Box::pin(run(call)),
 };
 

@@ -73,8 +73,11 @@ pub struct Endpoint {
     door: Door,
     /// How it says no to credentials and licenses.
     asked: Asked,
-    run: fn(Call) -> Pin<Box<dyn Future<Output = Result<Reply, No>> + Send>>,
+    run: fn(Call) -> Run,
 }
+
+/// A call on its way.
+type Run = Pin<Box<dyn Future<Output = Result<Reply, No>> + Send>>;
 
 /// Something that an endpoint reads: a field of the body, a header, or the place in the path.
 pub struct Field {
@@ -119,7 +122,7 @@ struct Call {
 
 /// Anything else under [`BASE`].
 static NOTHING: Door = Door {
-    answer: |ctx, _| Answer::Now(answer::send(ctx, "", None, Err((Denied::NO_SUCH_PATH).into()), Asked::ToEnter)),
+    answer: |ctx, _| Answer::Now(answer::send(ctx, "", None, Err(Denied::NO_SUCH_PATH.into()), Asked::Entry)),
     headers: &[],
     fault,
 };
@@ -166,7 +169,7 @@ fn is_open(app: &App) -> Result<(), Refusal> {
 }
 
 fn fault(ctx: &Ctx, fault: Fault) -> Response {
-    answer::send(ctx, "", None, Err(No::Denied(Denied::fault(fault))), Asked::ToEnter)
+    answer::send(ctx, "", None, Err(No::Denied(Denied::fault(fault))), Asked::Entry)
 }
 
 #[cfg(test)]

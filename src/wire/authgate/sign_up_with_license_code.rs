@@ -19,7 +19,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
         Field { name: "hardware_id", help: "its device; required where the setting hwidcheck is 1" },
     ],
     door: Door { answer: |ctx, request| answer(ctx, request, &ENDPOINT), headers: APP_HEADERS, fault },
-    asked: Asked::ToSignUp,
+    asked: Asked::SignUp,
     run: |call| Box::pin(run(call)),
 };
 

@@ -9,12 +9,12 @@ use super::answer::Denied;
 /// to be known already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// To become a user.
-    ToSignUp,
-    /// To redeem a license for a user.
-    ToActivate,
-    /// To be known as a user.
-    ToEnter,
+    /// Becoming a user.
+    SignUp,
+    /// Redeeming a license for a user.
+    Activation,
+    /// Being known as a user.
+    Entry,
 }
 
 /// The no for a refusal.
@@ -41,13 +41,13 @@ pub(super) fn denied(refusal: &Refusal, asked: Asked) -> Denied {
             (422, "Invalid value: password")
         }
         Refusal::KeyTooLong => match asked {
-            Asked::ToSignUp | Asked::ToActivate => (422, "Invalid value: code"),
-            Asked::ToEnter => (401, "Invalid credentials"),
+            Asked::SignUp | Asked::Activation => (422, "Invalid value: code"),
+            Asked::Entry => (401, "Invalid credentials"),
         },
         Refusal::HwidTooLong | Refusal::HwidTooShort(_) => (422, "Invalid value: hardware_id"),
         Refusal::HwidMissing => match asked {
-            Asked::ToSignUp => (422, "Device authentication is required"),
-            Asked::ToActivate | Asked::ToEnter => (401, "Device authentication is required"),
+            Asked::SignUp => (422, "Device authentication is required"),
+            Asked::Activation | Asked::Entry => (401, "Device authentication is required"),
         },
         Refusal::HwidMismatch => (401, "Maximum number of devices reached"),
         Refusal::TooManySessions => (401, "Maximum number of simultaneous sessions reached"),
@@ -57,13 +57,13 @@ pub(super) fn denied(refusal: &Refusal, asked: Asked) -> Denied {
         | Refusal::LicenseNotEligible
         | Refusal::ExpiryInPast
         | Refusal::NothingToGrant => match asked {
-            Asked::ToSignUp => (422, "Invalid or already used license code"),
-            Asked::ToActivate => (401, "Invalid or already used license code"),
-            Asked::ToEnter => (401, "Invalid credentials"),
+            Asked::SignUp => (422, "Invalid or already used license code"),
+            Asked::Activation => (401, "Invalid or already used license code"),
+            Asked::Entry => (401, "Invalid credentials"),
         },
         Refusal::LicenseExpired => match asked {
-            Asked::ToSignUp => (422, "License code has expired"),
-            Asked::ToActivate | Asked::ToEnter => (401, "License code has expired"),
+            Asked::SignUp => (422, "License code has expired"),
+            Asked::Activation | Asked::Entry => (401, "License code has expired"),
         },
         Refusal::LicensePaused => (403, "License is paused"),
         Refusal::LicenseBanned(_) | Refusal::UserBanned(_) | Refusal::HwidBanned | Refusal::AddressBanned => {
