@@ -121,3 +121,26 @@ fn what_comes_too_often_or_is_too_large_costs_no_write() {
     assert_eq!(server.db.count("SELECT count(*) FROM browsers"), 1);
     assert_eq!(server.db.users(), 0);
 }
+
+#[test]
+fn while_the_database_is_away_the_answer_says_so_and_nothing_is_half_done() {
+    let server = demo(|_| {});
+    let browser = Browser::new(&server);
+    let known = browser.session()["id"].clone();
+    let (path, away) = (server.db.path(), server.db.folder().join("away.db"));
+    // What is written to a file that was moved away would be lost.
+    std::fs::rename(&path, &away).unwrap();
+    let token = browser.token();
+    let pairs = [("email", "mia@example.com"), ("password", "hunter22")];
+    for browser in [Browser::new(&server), Browser::with(&server, &token)] {
+        let reply = browser.sign_up(&pairs);
+        check_refused(&reply, 503, "Something went wrong", &["INTERNAL"]);
+        assert_eq!(reply.header("retry-after"), Some("1"));
+    }
+    let reply = Browser::new(&server).sign_up(&pairs);
+    assert_eq!(reply.header("set-cookie"), None, "the session that is shown is not kept");
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(browser.session()["id"], known);
+    data(&browser.sign_up(&pairs));
+    assert_eq!((server.db.users(), server.db.count("SELECT count(*) FROM browsers")), (1, 1));
+}

@@ -137,7 +137,8 @@ fn check_stamped(object: &Value) {
     let keys: Vec<&String> = object.as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["created_at", "id", "updated_at"], "{object}");
     let id: i64 = object["id"].as_str().expect("a text").parse().expect("digits");
-    assert!(id > 0 && id.to_string() == object["id"], "{object}");
+    assert!(id > 0, "{object}");
+    assert_eq!(object["id"], id.to_string());
     for name in ["created_at", "updated_at"] {
         let text = object[name].as_str().expect("a text");
         let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%SZ").expect(text);
