@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::domain::browser::{self, NewBrowser};
 use crate::domain::secret::{Proof, new_number, new_token};
-use crate::domain::{Refusal, Stop, app as apps_rules};
+use crate::domain::{Refusal, Stop, app as app_rules};
 use crate::model::app::App;
 use crate::model::browser::Browser;
 use crate::model::exchange::{Method, Request, Response};
@@ -259,7 +259,7 @@ async fn run(req: Req, endpoint: &'static Endpoint) -> Result<Json, Stop> {
     let (ctx, peer) = (Arc::clone(&req.ctx), req.request.peer);
     if !endpoint.is_sign_up() {
         // Signing up has it in an order of its own.
-        apps_rules::check_open(&req.app)?;
+        app_rules::check_open(&req.app)?;
     }
     match endpoint.run {
         Run::Read(run) => ctx.store.read(move |tx| run(&req, tx)).await,
