@@ -169,7 +169,8 @@ CREATE TABLE browsers (
     active     INTEGER                          -- the sign-in that counts; it may be gone
 ) STRICT;
 CREATE INDEX browsers_by_app ON browsers (app_id);
-CREATE INDEX browsers_by_use ON browsers (used_at);
+CREATE INDEX browsers_by_use ON browsers (used_at) WHERE active IS NOT NULL;
+CREATE INDEX browsers_by_use_alone ON browsers (used_at) WHERE active IS NULL;
 
 -- One user signed in on one browser: as long as its session lives and has that user. Ids are random and shown; each came
 -- of an attempt, which has an id too.

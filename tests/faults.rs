@@ -13,15 +13,23 @@ use keystead::clock::Clock;
 use keystead::domain::hashing::Hashing;
 use keystead::domain::license::{self, Alphabet, Batch};
 use keystead::domain::lists::Lists;
+use keystead::domain::secret::Proof;
+use keystead::domain::session::NewToken;
 use keystead::domain::target::Targets;
-use keystead::domain::{app, chat, owner, plan};
+use keystead::domain::user::{Entered, Name, SignUp, sign_up};
+use keystead::domain::{Stop, app, chat, owner, plan, session};
 use keystead::model::app::App;
 use keystead::model::exchange::{Method, Request};
+use keystead::model::ids::{SessionId, UserId};
 use keystead::model::time::{Span, Time};
+use keystead::model::user::Profile;
 use keystead::outside::fetch::Fetcher;
-use keystead::store::{self, Options, Store, bans, chats, subscriptions, two_factor, user_variables, users, verify};
+use keystead::store::{
+    self, Options, Store, bans, chats, devices, sessions, subscriptions, two_factor, user_variables, users, verify,
+};
 use keystead::wire::limits::Limits;
 use keystead::wire::{Answer, Ctx, FAMILIES};
+use uuid::Uuid;
 
 #[path = "support/totp.rs"]
 mod totp;
@@ -229,4 +237,121 @@ fn whichever_engine_call_fails_nothing_is_half_done() {
     for name in calls.iter().chain(&own).chain(&kept) {
         assert!(failed_steps.contains_key(*name), "no fault ever fell into {name}: {failed_steps:?}");
     }
+}
+
+/// What one transaction does.
+type Step = Box<dyn Fn(&mut store::Tx<'_>, &App) -> Result<Entered, Stop> + Send + Sync>;
+
+/// What stands behind the sign-ups and logins of the other formats, without their bodies: a user with its license, its
+/// device and its profile, and sessions of each kind. Answers how many steps failed, each once.
+fn other_formats(store: &Store, app: &App) -> usize {
+    let mut failures = 0;
+    let mut step = |name: &str, work: Step| {
+        let work = Arc::new(work);
+        let run = || {
+            let (work, app) = (Arc::clone(&work), app.clone());
+            store.write(move |tx| work(tx, &app)).wait()
+        };
+        run().unwrap_or_else(|stop| {
+            assert!(matches!(stop, Stop::Failed(store::Error::Unavailable(_))), "{name}: {stop:?}");
+            failures += 1;
+            run().unwrap_or_else(|stop| panic!("{name}, second try: {stop:?}"))
+        })
+    };
+    let entered = step(
+        "sign up",
+        Box::new(|tx, app| {
+            let profile = Profile { phone: Some("5550100".into()), ..Profile::default() };
+            let by = SignUp {
+                name: Name::Given("mia"),
+                password: Some("secret"),
+                key: Some("FAULT-1"),
+                hwid: Some("one"),
+                email: Some("mia@example.test"),
+                claims_email: true,
+                profile,
+                ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                now: NOW,
+                uuid: Uuid::from_u128(7),
+            };
+            sign_up(tx, app, &Lists::default(), &by, Some(&Proof::Hashed { hash: "$argon2id$".into() }))
+        }),
+    );
+    for n in [1, 2] {
+        let entered = entered.clone();
+        step(
+            "open a token",
+            Box::new(move |tx, app| {
+                let id = SessionId::long_from_random([1, n]);
+                let new = NewToken { id, hwid: Some("one"), ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: NOW };
+                session::open_token(tx, app, &entered, &new)?;
+                Ok(entered.clone())
+            }),
+        );
+    }
+    let signed_in = entered.clone();
+    step(
+        "sign in on a browser",
+        Box::new(move |tx, app| {
+            let id = SessionId::long_from_random([2, 1]);
+            session::open_sign_in(tx, app, &signed_in, id, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW, NOW + 600)?;
+            Ok(signed_in.clone())
+        }),
+    );
+    step(
+        "open one more session",
+        Box::new(move |tx, app| {
+            let id = SessionId::long_from_random([3, 1]);
+            session::open_for(tx, app, &entered, id, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW)?;
+            Ok(entered.clone())
+        }),
+    );
+    failures
+}
+
+#[test]
+fn whichever_engine_call_fails_a_sign_up_and_its_sessions_are_whole_or_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = dir.path().join("template.db");
+    make_template(&template);
+    let mut n = 0;
+    loop {
+        n += 1;
+        let path = dir.path().join(format!("run-{n}.db"));
+        fs::copy(&template, &path).unwrap();
+        let store = Store::open(&Options::small(&path)).unwrap();
+        let app = store.read(|tx| store::apps::find(tx, "AbCdEfGh12", "demo")).wait().unwrap().unwrap();
+        store.faults().fail_nth(n);
+        let failures = other_formats(&store, &app);
+        let hit = store.faults().hits() > 0;
+        store.faults().clear();
+        assert_eq!(failures > 0, hit, "call {n}: a fault is a step that failed");
+        store.close();
+
+        // What is on disk: all of it, and once.
+        let store = Store::open(&Options::small(&path)).unwrap();
+        let id = app.id;
+        let told = store.read(move |tx| -> Result<_, store::Error> {
+            assert_eq!(verify::problems(tx)?, Vec::<String>::new());
+            let all = users::after(tx, id, UserId(0), 10)?;
+            let [mia] = all.as_slice() else { panic!("one user: {all:?}") };
+            assert_eq!((mia.uuid, mia.email_claimed), (Uuid::from_u128(7), true));
+            assert_eq!(mia.profile.phone.as_deref(), Some("5550100"));
+            assert_eq!(devices::of_user(tx, mia.id)?.len(), 1);
+            assert_eq!(subscriptions::of_user(tx, mia.id)?.len(), 2);
+            assert_eq!(license::find(tx, id, "FAULT-1").unwrap().used_by, Some(mia.id));
+            let live = sessions::live_of_app(tx, id, NOW, 10)?;
+            Ok(live.iter().map(|session| session.id).collect::<Vec<_>>())
+        });
+        let live = told.wait().unwrap();
+        let id = |high, low| SessionId::long_from_random([high, low]);
+        // The second token has ended the first.
+        assert!(live.len() == 3 && [id(1, 2), id(2, 1), id(3, 1)].iter().all(|id| live.contains(id)), "call {n}");
+        store.close();
+        fs::remove_file(&path).unwrap();
+        if !hit {
+            break;
+        }
+    }
+    assert!(n > 20, "only {n} engine calls were seen to fail");
 }

@@ -267,6 +267,8 @@ fn give(db: &Fixture, line: &str, flags: &mut Vec<String>) {
                 }
                 (license.used_at, license.used_by) = (used_by.map(|_| now()), used_by);
                 (license.banned, license.ban_reason) = (option("banned").is_some(), spaced("banned"));
+                license.paused = words.contains(&"paused");
+                license.expires_at = seconds("ends").map(|left| now() + left);
             });
         }
         "user" => {

@@ -23,13 +23,15 @@ use super::{
 #[derive(Args)]
 #[command(after_help = "Examples:
   keystead app create demo  # its owner, too, if there is none yet
-  # name, ownerid, secret, sellerkey for a script
+  # name, ownerid, secret, sellerkey and more for a script
   keystead app create demo --json
   # an app that moves in with its clients
   keystead app create demo --owner acme --ownerid AbCdEfGh12 --secret 1f…
   keystead app list
   keystead app show demo    # credentials, URLs, counts, settings
   keystead app set demo ver=2.0 'download=https://example.com/new.exe'
+  # another API key and secret for Authgate's clients
+  keystead app rotate-api-key demo
   keystead app pause demo   # init is refused, subscriptions stand still
   keystead app resume demo
   # lets a network through the VPN block
@@ -51,6 +53,8 @@ enum Command {
     /// Change an app's settings
     #[command(after_help = setting::help())]
     Set(setting::Arguments),
+    /// Give an app another API key and secret: what Authgate's clients name it by. The old ones are refused at once
+    RotateApiKey(Named),
     /// Refuse init and let all running subscriptions stand still
     Pause(Named),
     /// Let a paused app run again; what was left of subscriptions is left
@@ -113,6 +117,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         Command::List => list(global),
         Command::Show(named) => show(global, &named),
         Command::Set(arguments) => setting::run(global, &arguments),
+        Command::RotateApiKey(named) => rotate_api_key(global, &named),
         Command::Pause(named) => pause(global, &named, true),
         Command::Resume(named) => pause(global, &named, false),
         Command::Delete { app, yes } => delete(global, &app, yes),
@@ -135,19 +140,29 @@ fn create(global: &Global, new: Create) -> Result<(), Exit> {
     }
     print_line(&format!("made app {} of owner {}", made.name, made.owner))?;
     print_credentials(&made)?;
-    note("the secret goes into the client program; keep the seller key to yourself");
+    note(
+        "the secret goes into the client program, or API key and secret for Authgate's; keep the seller key to yourself",
+    );
     Ok(())
 }
 
 fn credentials_of(app: &App) -> Value {
     json!({
         "name": &*app.name, "owner": &*app.owner, "ownerid": &*app.ownerid, "secret": app.secret,
-        "sellerkey": app.sellerkey, "created_at": app.created_at.0,
+        "sellerkey": app.sellerkey, "id": &*app.uuid, "api_key": &*app.api_key, "api_secret": app.api_secret,
+        "created_at": app.created_at.0,
     })
 }
 
 fn print_credentials(app: &App) -> Result<(), Exit> {
-    let lines = [("ownerid", &*app.ownerid), ("secret", &app.secret), ("sellerkey", &app.sellerkey)];
+    let lines = [
+        ("ownerid", &*app.ownerid),
+        ("secret", &app.secret),
+        ("sellerkey", &app.sellerkey),
+        ("id", &app.uuid),
+        ("api_key", &app.api_key),
+        ("api_secret", &app.api_secret),
+    ];
     lines.iter().try_for_each(|(name, value)| print_line(&format!("{name:<11}{value}")))
 }
 
@@ -228,6 +243,27 @@ fn show(global: &Global, named: &Named) -> Result<(), Exit> {
         "settings   that differ from their defaults"
     })?;
     print_lines(lines.iter().map(String::as_str))
+}
+
+fn rotate_api_key(global: &Global, named: &Named) -> Result<(), Exit> {
+    let mut db = Db::existing(global)?;
+    let found = db.app(named.name())?;
+    let app = found.clone();
+    let names = db.write(move |tx| {
+        let app = fresh(tx, &app)?;
+        Ok::<_, Exit>(app::rotate_api_key(tx, &app, &mut rand::rng())?)
+    })?;
+    if global.json {
+        return print_json(&json!({
+            "name": &*found.name, "id": names.uuid, "api_key": names.api_key, "api_secret": names.api_secret,
+        }));
+    }
+    print_line(&format!("{:<11}{}", "api_key", names.api_key))?;
+    print_line(&format!("{:<11}{}", "api_secret", names.api_secret))?;
+    let text = "Authgate's clients of this app have to send these in x-api-key and x-api-secret; with the old ones they \
+                are refused from now on";
+    note(text);
+    Ok(())
 }
 
 fn pause(global: &Global, named: &Named, pause: bool) -> Result<(), Exit> {

@@ -1,5 +1,5 @@
-//! The thread beside a server that deletes what has ended, in small steps: sessions a day after their end, one-time
-//! secrets, what clients logged long ago. Not a command.
+//! The thread beside a server that deletes what has ended, in small steps: sessions a day after their end, browsers
+//! that nobody uses any more, one-time secrets, what clients logged long ago. Not a command.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::session;
+use crate::domain::{browser, session};
 use crate::store::{self, Store, logs, one_time_secrets, sessions};
 
 /// How often it looks when there is nothing to do, and how long it rests between two steps when there is.
@@ -60,6 +60,7 @@ fn step(store: &Store, clock: &Clock, kept: Kept) -> store::Result<u64> {
     let now = clock.now();
     let ended = now + -session::KEPT_SECONDS;
     let mut deleted = store.write(move |tx| sessions::clean(tx, ended, STEP)).wait()?;
+    deleted += store.write(move |tx| browser::clean(tx, now)).wait()?;
     deleted += store.write(move |tx| one_time_secrets::clean(tx, now, STEP)).wait()?;
     let old = now + -kept.seconds;
     deleted += store.write(move |tx| logs::clean(tx, old, STEP)).wait()?;

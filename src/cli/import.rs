@@ -24,7 +24,7 @@ use super::{Code, Db, Exit, Global, note, now, print_json, print_line};
   keystead import demo.json
   # the app that is there goes when the new one is completely in
   keystead import demo.json --replace
-  # a copy; take secret and sellerkey out of it first
+  # a copy; take sellerkey, id and api_key out of it first (and the secrets)
   keystead import demo.json --name demo2
   ssh other keystead export --app demo | keystead import -
 
@@ -95,6 +95,13 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
         let (licenses_now, users_now) = (counted(done.licenses, "license"), counted(done.users, "user"));
         note(&format!("replaces: {licenses}, {users} → {licenses_now}, {users_now}"));
     }
+    if let Some(other) = &done.default_stays {
+        let name = &done.app.name;
+        note(&format!(
+            "{other} stays the app that Wacht's clients mean where nothing names another; `keystead app set {name} \
+             wachtDefault=1` makes it this one"
+        ));
+    }
     if done.locked > 0 {
         let (users, are) = (counted(done.locked, "user"), if done.locked == 1 { "is" } else { "are" });
         note(&format!("{users} {are} locked: give them passwords with `keystead user set-password`"));
@@ -106,6 +113,9 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             "ownerid": &*done.app.ownerid,
             "secret": done.app.secret,
             "sellerkey": done.app.sellerkey,
+            "id": &*done.app.uuid,
+            "api_key": &*done.app.api_key,
+            "api_secret": done.app.api_secret,
             "licenses": done.licenses,
             "users": done.users,
             "locked": done.locked,

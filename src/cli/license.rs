@@ -23,11 +23,15 @@ use super::{Db, Exit, Global, license_create, note, now, print_json, print_line,
   keystead license create --app demo --count 10 --days 30
   keystead license create --duration lifetime --level 2 --note 'reseller Ann' > keys.txt
   keystead license create --mask 'DEMO-****-****-****-****' --alphabet upper --json
+  keystead license create --duration lifetime --expires 2030-12-31
   keystead license list --state unused --limit 1000
   keystead license list --after KEY  # the next page
   keystead license show KEY
   keystead license ban KEY --reason 'chargeback'
   keystead license unban KEY
+  # neither redeemed nor a way in, until it is resumed
+  keystead license pause KEY
+  keystead license resume KEY
   keystead license extend KEY --days 30
   keystead license delete KEY
 
@@ -45,7 +49,7 @@ enum Command {
     Create(license_create::Options),
     /// List an app's licenses, oldest first
     List {
-        /// Only those in this state; banned counts before used
+        /// Only those in this state; banned counts before used, and used ones may be paused, too
         #[arg(long)]
         state: Option<State>,
         #[command(flatten)]
@@ -66,6 +70,16 @@ enum Command {
     },
     /// Lift a ban; the license is again what it was
     Unban {
+        /// The key, in any case
+        key: String,
+    },
+    /// Pause a license: it cannot be redeemed, and does not open its license-only user
+    Pause {
+        /// The key, in any case
+        key: String,
+    },
+    /// Let a paused license be used again
+    Resume {
         /// The key, in any case
         key: String,
     },
@@ -91,6 +105,7 @@ enum Command {
 enum State {
     Unused,
     Used,
+    Paused,
     Banned,
 }
 
@@ -106,11 +121,23 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             change(global, &mut db, &app, key, "banned", move |tx, app, license| {
                 Ok(license::ban(tx, app, license, ban::reason(reason.as_deref())?)?)
             })?;
-            tell_who_keeps(&db, &app, banned)
+            tell_who_keeps(&db, &app, banned, "ban", "keeps the user out")
         }
         Command::Unban { key } => change(global, &mut db, &app, key, "lifted the ban on", |tx, _, license| {
             let lifted = licenses::unban(tx, license.id)?;
             if lifted { Ok(()) } else { Err(Exit::failure("this license is not banned")) }
+        }),
+        Command::Pause { key } => {
+            let paused = key.clone();
+            change(global, &mut db, &app, key, "paused", |tx, app, license| {
+                let done = license::set_paused(tx, app, license, true)?;
+                if done { Ok(()) } else { Err(Exit::failure("this license is paused already")) }
+            })?;
+            tell_who_keeps(&db, &app, paused, "pause", "lets it stand still")
+        }
+        Command::Resume { key } => change(global, &mut db, &app, key, "resumed", |tx, app, license| {
+            let done = license::set_paused(tx, app, license, false)?;
+            if done { Ok(()) } else { Err(Exit::failure("this license is not paused")) }
         }),
         Command::Extend { key, by } => extend(global, &mut db, &app, key, &by),
         Command::Delete { key } => {
@@ -133,6 +160,7 @@ fn list(global: &Global, db: &Db, app: &App, state: Option<State>, page: Page) -
     let state = state.map(|state| match state {
         State::Unused => LicenseState::Unused,
         State::Used => LicenseState::Used,
+        State::Paused => LicenseState::Paused,
         State::Banned => LicenseState::Banned,
     });
     let (id, limit) = (app.id, page.limit as usize);
@@ -158,15 +186,16 @@ fn list(global: &Global, db: &Db, app: &App, state: Option<State>, page: Page) -
     let row = |(l, user): &(License, Option<String>)| {
         vec![
             l.key.clone(),
-            word(l.state()).to_owned(),
+            in_words(l),
             l.level.clone(),
             l.duration.to_string(),
+            l.expires_at.map_or_else(|| "-".to_owned(), print_time),
             user.clone().unwrap_or_else(|| "-".to_owned()),
             l.note.clone().unwrap_or_default(),
         ]
     };
     let rows: Vec<_> = all.iter().map(row).collect();
-    print_table(&["KEY", "STATE", "LEVEL", "DURATION", "USED BY", "NOTE"], &rows)
+    print_table(&["KEY", "STATE", "LEVEL", "DURATION", "ENDS (UTC)", "USED BY", "NOTE"], &rows)
 }
 
 fn with_user(
@@ -190,17 +219,14 @@ fn show(global: &Global, db: &Db, app: &App, key: String) -> Result<(), Exit> {
     if global.json {
         return print_json(&document(&license, user.as_deref()));
     }
-    let state = match (license.state(), license.used_at) {
-        (LicenseState::Banned, Some(_)) => "banned (used before)",
-        (state, _) => word(state),
-    };
     let at = |time: Option<crate::model::time::Time>| time.map(print_time);
     let fields = [
         ("key", Some(license.key.clone())),
-        ("state", Some(state.to_owned())),
+        ("state", Some(in_words(&license))),
         ("reason", license.ban_reason.clone()),
         ("level", Some(license.level.clone())),
         ("duration", Some(format!("{} from redemption", license.duration))),
+        ("ends", license.expires_at.map(|end| format!("{} at the latest", print_time(end)))),
         ("note", license.note.clone()),
         ("made", at(Some(license.created_at))),
         ("made by", license.created_by.clone()),
@@ -234,8 +260,8 @@ fn change(
     say(global, &document(&license, user.as_deref()), &format!("{word} license {} of {}", license.key, app.name))
 }
 
-/// A ban of a used license takes nothing from a user who redeemed it by name; an operator may think it does.
-fn tell_who_keeps(db: &Db, app: &Arc<App>, key: String) -> Result<(), Exit> {
+/// What is done to a used license takes nothing from a user who redeemed it by name; an operator may think it does.
+fn tell_who_keeps(db: &Db, app: &Arc<App>, key: String, verb: &str, does: &str) -> Result<(), Exit> {
     let id = app.id;
     let user = db.read(move |tx| -> Result<_, Exit> {
         let license = license::find(tx, id, &key)?;
@@ -245,7 +271,7 @@ fn tell_who_keeps(db: &Db, app: &Arc<App>, key: String) -> Result<(), Exit> {
         })
     })?;
     if let Some(user) = user {
-        note(&format!("user {0} keeps what it gave; `keystead user ban {0}` keeps the user out", user.name));
+        note(&format!("user {0} keeps what it gave; `keystead user {verb} {0}` {does}", user.name));
     }
     Ok(())
 }
@@ -273,6 +299,16 @@ fn extend(global: &Global, db: &mut Db, app: &App, key: String, by: &Length) -> 
     say(global, &document, &sentence)
 }
 
+/// The state for people, with what it hides.
+fn in_words(license: &License) -> String {
+    let word = word(license.state());
+    match (license.state(), license.used_at, license.paused) {
+        (LicenseState::Banned, Some(_), _) => format!("{word} (used before)"),
+        (LicenseState::Used, _, true) => format!("{word}, paused"),
+        _ => word.to_owned(),
+    }
+}
+
 fn word(state: LicenseState) -> &'static str {
     match state {
         LicenseState::Paused => "paused",
@@ -291,5 +327,6 @@ fn document(license: &License, user: Option<&str>) -> Value {
         "key": license.key, "state": word(license.state()), "level": license.level, "duration": duration,
         "note": license.note, "created_by": license.created_by, "created_at": license.created_at.0,
         "used_at": license.used_at.map(|t| t.0), "used_by": user, "ban_reason": license.ban_reason,
+        "paused": license.paused, "expires_at": license.expires_at.map(|t| t.0),
     })
 }

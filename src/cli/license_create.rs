@@ -7,10 +7,11 @@ use clap::{Args, ValueEnum};
 
 use crate::domain::license::{self, Alphabet, Batch, MAX_BATCH};
 use crate::model::app::App;
+use crate::model::time::Time;
 use crate::store::plans;
 
-use super::options::Length;
-use super::{Db, Exit, Global, note, now, print_json, print_lines};
+use super::options::{Length, moment};
+use super::{Db, Exit, Global, note, now, print_json, print_lines, print_time};
 
 /// Options.
 #[derive(Args)]
@@ -20,6 +21,10 @@ pub(super) struct Options {
     count: Option<u32>,
     #[command(flatten)]
     length: Length,
+    /// From when on they cannot be redeemed; what they give ends then at the latest. A day or a second (UTC), or seconds
+    /// since 1970
+    #[arg(long, value_name = "DATE", value_parser = moment)]
+    expires: Option<Time>,
     /// Which plans they give: those of this level
     #[arg(long, value_name = "LEVEL")]
     level: Option<String>,
@@ -50,7 +55,7 @@ const FEW_WILDCARDS: usize = 12;
 pub(super) fn run(global: &Global, db: &mut Db, app: &App, new: Options) -> Result<(), Exit> {
     let default = Batch::of_settings(&app.settings);
     let batch = Batch {
-        expires_at: None,
+        expires_at: new.expires,
         count: new.count.unwrap_or(default.count),
         mask: new.mask.unwrap_or(default.mask),
         alphabet: match new.alphabet {
@@ -74,7 +79,9 @@ pub(super) fn run(global: &Global, db: &mut Db, app: &App, new: Options) -> Resu
     match failed {
         None => {
             let (made, duration, level) = (keys.len(), batch.duration, &batch.level);
-            note(&format!("made {made} licenses of {}: level {level}, {duration} from redemption", app.name));
+            let end =
+                batch.expires_at.map(|end| format!(", until {} at the latest", print_time(end))).unwrap_or_default();
+            note(&format!("made {made} licenses of {}: level {level}, {duration} from redemption{end}", app.name));
             Ok(())
         }
         Some(exit) if keys.is_empty() => Err(exit),

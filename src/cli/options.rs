@@ -89,6 +89,14 @@ pub(super) fn date(text: &str) -> Result<Time, String> {
     Ok(Time(time.and_utc().timestamp()))
 }
 
+/// A day, a second, or seconds since 1970, in UTC unless it says otherwise.
+pub(super) fn moment(text: &str) -> Result<Time, String> {
+    let seconds = text.parse::<i64>().ok().map(Time);
+    let exact = || chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Time(time.timestamp()));
+    let advice = "a moment is written 2026-01-31, 2026-01-31T12:00:00Z, or in seconds since 1970";
+    seconds.or_else(exact).map_or_else(|| date(text).map_err(|_| advice.to_owned()), Ok)
+}
+
 /// Which part of a long list.
 #[derive(Args)]
 pub(super) struct Page {

@@ -35,6 +35,9 @@ pub(super) struct Arguments {
 const KEYS: u32 = 3;
 const DURATION: Span = Span::Seconds(30 * 86_400);
 
+/// The password of the users in the examples for other formats.
+const PASSWORD: &str = "secret-pw";
+
 /// The most keys that are listed.
 const LISTED: i64 = 10;
 
@@ -42,21 +45,31 @@ const LISTED: i64 = 10;
 struct Told {
     app: App,
     keys: Vec<License>,
-    /// A name that no user has yet.
-    username: String,
+    /// Names that no user has yet, one for each format.
+    names: [String; 4],
     made: bool,
     /// What 1.3 clients verify answers with.
     public_key: Option<String>,
 }
 
+impl Told {
+    fn unused(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter(|key| key.state() == LicenseState::Unused).map(|key| key.key.as_str())
+    }
+}
+
 pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     let config = global.load(arguments.flags)?;
-    let json = global.json;
+    let (json, formats) = (global.json, config.formats.clone());
     let database = config.database.display().to_string();
     serve::serve(&config, |ctx, address| {
         let now = ctx.clock.now();
         let told = ctx.store.write(move |tx| find_or_make(tx, now)).wait()?;
-        if json { print_document(&told, ctx, address) } else { print_raw(text(&told, &database, address).as_bytes()) }
+        if json {
+            return print_document(&told, ctx, address);
+        }
+        let text = text(&told, &database, address) + &other_formats(&told, &formats, address) + END;
+        print_raw(text.as_bytes())
     })
 }
 
@@ -72,9 +85,9 @@ fn find_or_make(tx: &mut Tx<'_>, now: Time) -> Result<Told, Exit> {
     let place = apps.iter().position(|app| &*app.name == "demo").unwrap_or(0);
     let app = apps.swap_remove(place);
     let keys = licenses::after(tx, app.id, LicenseId(0), LISTED)?;
-    let username = free_name(tx, &app)?;
+    let names = free_names(tx, &app)?;
     let public_key = server_keys::signing(tx)?.map(|key| key.public_key);
-    Ok(Told { app, keys, username, made, public_key })
+    Ok(Told { app, keys, names, made, public_key })
 }
 
 fn make(tx: &mut Tx<'_>, now: Time) -> Result<(), Exit> {
@@ -84,6 +97,7 @@ fn make(tx: &mut Tx<'_>, now: Time) -> Result<(), Exit> {
         None => owner::create(tx, "owner", None, now, rng)?,
     };
     let app = app::create(tx, &owner, "demo", &Credentials::default(), now, rng)?;
+    app::set(tx, &app, "wachtDefault", "1", now)?;
     let batch = Batch {
         expires_at: None,
         count: KEYS,
@@ -98,21 +112,29 @@ fn make(tx: &mut Tx<'_>, now: Time) -> Result<(), Exit> {
     Ok(())
 }
 
-fn free_name(tx: &mut Tx<'_>, app: &App) -> Result<String, store::Error> {
-    let mut number = 1;
-    loop {
-        let name = if number == 1 { "mia".to_owned() } else { format!("mia{number}") };
-        if users::by_name(tx, app.id, &name)?.is_none() {
-            return Ok(name);
-        }
+fn free_names(tx: &mut Tx<'_>, app: &App) -> Result<[String; 4], store::Error> {
+    let mut number = 0;
+    let mut next = || loop {
         number += 1;
-    }
+        let name = if number == 1 { "mia".to_owned() } else { format!("mia{number}") };
+        // A user of Wacht's is called by its address.
+        let taken =
+            users::by_name(tx, app.id, &name)?.is_some() || users::by_name(tx, app.id, &email(&name))?.is_some();
+        if !taken {
+            return Ok::<_, store::Error>(name);
+        }
+    };
+    Ok([next()?, next()?, next()?, next()?])
+}
+
+fn email(name: &str) -> String {
+    format!("{name}@example.com")
 }
 
 fn text(told: &Told, database: &str, address: SocketAddr) -> String {
-    let Told { app, keys, username, made, public_key } = told;
+    let Told { app, keys, names: [username, ..], made, public_key } = told;
     let url = format!("http://{}/api/1.2/", reachable(address));
-    let mut unused = keys.iter().filter(|key| key.state() == LicenseState::Unused).map(|key| key.key.as_str());
+    let mut unused = told.unused();
     let mut out = String::new();
     let mut line = |text: &str| {
         let _ = writeln!(out, "{text}");
@@ -141,7 +163,7 @@ fn text(told: &Told, database: &str, address: SocketAddr) -> String {
         "  SESSION=$(curl -s {url} -d type=init -d ver={} {common} | {id}); echo $SESSION",
         quoted(&app.settings.version)
     ));
-    match (unused.next(), unused.next()) {
+    let second = match (unused.next(), unused.next()) {
         (Some(first), second) => {
             line("Register a user with a license, and log in with nothing but a license:");
             line(&format!(
@@ -154,9 +176,13 @@ fn text(told: &Told, database: &str, address: SocketAddr) -> String {
                     quoted(second)
                 ));
             }
+            second
         }
-        (None, _) => line("No license is left; `keystead license create` makes more."),
-    }
+        (None, _) => {
+            line("No license is left; `keystead license create` makes more.");
+            None
+        }
+    };
     line("The same by GET, with everything in the query:");
     let get = |pairs: &[(&str, &str)]| {
         serde_urlencoded::to_string([&[("name", &*app.name), ("ownerid", &*app.ownerid)], pairs].concat())
@@ -164,11 +190,55 @@ fn text(told: &Told, database: &str, address: SocketAddr) -> String {
     };
     line(&format!("  curl -s '{url}?{}'", get(&[("type", "init"), ("ver", &app.settings.version)])));
     line(&format!("  curl -s \"{url}?{}&sessionid=$SESSION\"", get(&[("type", "check")])));
-    if let Some(third) = unused.next() {
-        line(&format!("  curl -s \"{url}?{}&sessionid=$SESSION\"", get(&[("type", "license"), ("key", third)])));
+    if let Some(second) = second {
+        line(&format!("  curl -s \"{url}?{}&sessionid=$SESSION\"", get(&[("type", "license"), ("key", second)])));
     }
-    line("");
-    line("Stop with Ctrl-C; started again it tells the same. More: keystead --help");
+    out
+}
+
+const END: &str = "\nStop with Ctrl-C; started again it tells the same. More: keystead --help\n";
+
+/// One line for each format beside KeyAuth's that the server answers.
+fn other_formats(told: &Told, formats: &[&str], address: SocketAddr) -> String {
+    let Told { app, names: [_, authgate, authly, wacht], .. } = told;
+    let url = format!("http://{}", reachable(address));
+    let is_json = "-H 'content-type: application/json'";
+    let mut out = String::new();
+    let mut show = |format: &str, on: bool, heading: &str, line: String| {
+        if on && formats.contains(&format) {
+            let _ = writeln!(out, "{heading}\n  {line}");
+        }
+    };
+    let user = json!({ "username": authgate, "password": PASSWORD, "hardware_id": "PC-1" });
+    show(
+        "authgate",
+        app.settings.authgate,
+        "Sign up in Authgate's format:",
+        format!(
+            "curl -s {url}/api/integration/sign_up -H 'x-api-key: {}' -H 'x-api-secret: {}' {is_json} -d {}",
+            app.api_key,
+            app.api_secret,
+            quoted(&user.to_string())
+        ),
+    );
+    // A session of KeyAuth's is one of Authly's. The third license is left for this.
+    if let Some(key) = told.unused().nth(2) {
+        let user = json!({ "session_id": "", "username": authly, "password": PASSWORD, "key": key });
+        let user = quoted(&user.to_string()).replacen(r#""session_id":"""#, r#""session_id":"'$SESSION'""#, 1);
+        show(
+            "authly",
+            app.settings.authly && formats.contains(&"keyauth"),
+            "Register with a license in Authly's format, on the session from above:",
+            format!("curl -s {url}/api/v2/register {is_json} -d {user}"),
+        );
+    }
+    let place = if app.settings.wacht_default { String::new() } else { format!("/wacht/{}", app.uuid) };
+    show(
+        "wacht",
+        app.settings.wacht,
+        "Sign up in Wacht's format:",
+        format!("curl -s {url}{place}/auth/signup -d email={} -d password={PASSWORD}", email(wacht)),
+    );
     out
 }
 
@@ -181,6 +251,9 @@ fn print_document(told: &Told, ctx: &Ctx, address: SocketAddr) -> Result<(), Exi
         "ownerid": &*told.app.ownerid,
         "secret": told.app.secret,
         "sellerkey": told.app.sellerkey,
+        "id": &*told.app.uuid,
+        "api_key": &*told.app.api_key,
+        "api_secret": told.app.api_secret,
         "public_key": told.public_key,
         "made": told.made,
         "keys": keys,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::domain::{session, user};
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionKind};
 use crate::store::sessions;
 
 use super::options::AppOption;
@@ -19,7 +19,8 @@ use super::{Db, Exit, Global, note, now, print_json, print_table, print_time, sa
   keystead session kill --user mia
   keystead session kill --all --app demo
 
-A running server refuses the next call of an ended session.")]
+A running server refuses the next call of an ended session. A KIND is what it is for: a program, a short-lived
+token of Authgate's, or one user signed in on a browser.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     app: AppOption,
@@ -70,16 +71,23 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
             }
             let row = |s: &Session| {
                 let user = s.user.as_ref().map_or_else(|| "-".to_owned(), |u| u.credential.to_string());
-                vec![s.id.short(), user, s.ip.clone(), print_time(s.created_at), print_time(s.expires_at)]
+                vec![
+                    s.id.short(),
+                    word(s.kind).to_owned(),
+                    user,
+                    s.ip.clone(),
+                    print_time(s.created_at),
+                    print_time(s.expires_at),
+                ]
             };
             let rows: Vec<_> = live.iter().map(row).collect();
-            print_table(&["ID", "USER", "ADDRESS", "SINCE (UTC)", "UNTIL (UTC)"], &rows)
+            print_table(&["ID", "KIND", "USER", "ADDRESS", "SINCE (UTC)", "UNTIL (UTC)"], &rows)
         }
         Command::Kill(Kill { id: wanted, user: name, .. }) => {
             if let Some(text) = &wanted
-                && (text.len() < 4 || text.len() > 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()))
+                && (text.len() < 4 || text.len() > 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()))
             {
-                return Err(Exit::usage("a session is named by 4 to 32 hex characters; see `keystead session list`"));
+                return Err(Exit::usage("a session is named by 4 to 64 hex characters; see `keystead session list`"));
             }
             let ended = db.write(move |tx| match (&wanted, &name) {
                 (Some(prefix), _) => {
@@ -102,9 +110,18 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
     }
 }
 
+/// What a session is for.
+fn word(kind: SessionKind) -> &'static str {
+    match kind {
+        SessionKind::Init => "program",
+        SessionKind::Token => "token",
+        SessionKind::SignIn => "browser",
+    }
+}
+
 fn document(session: &Session) -> Value {
     json!({
-        "id": session.id.short(), "user": session.user.as_ref().map(|u| &*u.credential), "ip": session.ip,
+        "id": session.id.short(), "kind": word(session.kind), "user": session.user.as_ref().map(|u| &*u.credential), "ip": session.ip,
         "created_at": session.created_at.0, "expires_at": session.expires_at.0,
     })
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::domain::secret::{Hasher, new_uuid};
-use crate::domain::user::{self, NewUser, check_password};
+use crate::domain::user::{self, MAX_LIMIT, NewUser, check_password};
 use crate::domain::{ban, subscription};
 use crate::model::app::App;
 use crate::model::time::Span;
@@ -20,6 +20,7 @@ use super::{Db, Exit, Global, input, login_token, now, say, user_show};
 #[command(after_help = "Examples:
   keystead user create mia --password-stdin --plan default --days 30 < password.txt
   keystead user create mia --claimable    # the first login sets the password
+  keystead user create leo --email leo@example.com
   keystead user list --limit 1000
   keystead user show mia                  # devices, subscriptions, licenses
   keystead user ban mia --reason 'chargeback'
@@ -28,8 +29,10 @@ use super::{Db, Exit, Global, input, login_token, now, say, user_show};
   keystead user set-password mia          # asks for it, or reads stdin
   # logs mia in once, in place of the password
   keystead user login-token mia --for 10m
-  # or --none; only its SHA-1 is kept
+  # or --none
   keystead user set-email mia mia@example.com
+  # three devices for mia, whatever the app's deviceLimit says
+  keystead user set-limits mia --devices 3 --sessions default
   # a lost second factor: no code is asked for any more
   keystead user reset-2fa mia
   keystead user pause mia --plan default  # its time stands still
@@ -79,7 +82,7 @@ enum Command {
         #[arg(long = "for", value_name = "SPAN", default_value = "5m")]
         life: Span,
     },
-    /// Set a user's e-mail address, for loginEmail and forgot; only its SHA-1 is kept
+    /// Set a user's e-mail address, for logins by it and for forgot
     SetEmail {
         #[command(flatten)]
         name: Name,
@@ -89,6 +92,17 @@ enum Command {
         /// Take the address away
         #[arg(long)]
         none: bool,
+    },
+    /// Say how many devices and session tokens a user may have
+    SetLimits {
+        #[command(flatten)]
+        name: Name,
+        /// So many devices, or `default`: as many as the app's setting deviceLimit says
+        #[arg(long, value_name = "N|default", value_parser = limit, required_unless_present = "sessions")]
+        devices: Option<Limit>,
+        /// So many session tokens at one time, or `default`: as many as the app's setting sessionLimit says
+        #[arg(long, value_name = "N|default", value_parser = limit)]
+        sessions: Option<Limit>,
     },
     /// Take a lost second factor off: no code is asked for any more
     #[command(name = "reset-2fa")]
@@ -136,11 +150,40 @@ struct Create {
     /// Set no password: the first login does
     #[arg(long)]
     claimable: bool,
+    /// Its e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
     /// What it is to hold; may be left out if the app has a single plan
     #[arg(long, value_name = "NAME")]
     plan: Option<String>,
     #[command(flatten)]
     length: Length,
+}
+
+/// How many of something a user may have.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// As many as the app says.
+    Default,
+    /// So many.
+    Own(i64),
+}
+
+impl Limit {
+    fn own(self) -> Option<i64> {
+        match self {
+            Limit::Default => None,
+            Limit::Own(count) => Some(count),
+        }
+    }
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    match text.parse() {
+        Ok(count) if (1..=MAX_LIMIT).contains(&count) => Ok(Limit::Own(count)),
+        _ if text == "default" => Ok(Limit::Default),
+        _ => Err(format!("a limit is 1 to {MAX_LIMIT}, or default")),
+    }
 }
 
 /// Which user.
@@ -177,6 +220,14 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
                 Some(_) => format!("set the e-mail address of {}", user.name),
                 None => format!("{} has no e-mail address any more", user.name),
             })
+        }),
+        Command::SetLimits { name, devices, sessions } => change(global, &mut db, &app, name, move |tx, app, user| {
+            let new_devices = devices.map_or(user.device_limit, Limit::own);
+            let new_sessions = sessions.map_or(user.session_limit, Limit::own);
+            user::set_limits(tx, user.id, new_devices, new_sessions)?;
+            let devices = new_devices.unwrap_or(app.settings.device_limit);
+            let sessions = new_sessions.unwrap_or(app.settings.session_limit);
+            Ok(format!("{}: devices at most {devices}, session tokens at most {sessions}", user.name))
         }),
         Command::ResetTwoFactor(name) => {
             change(global, &mut db, &app, name, |tx, _, user| match two_factor::switch_off(tx, user.id)? {
@@ -227,10 +278,14 @@ fn create(global: &Global, db: &mut Db, app: &App, new: Create) -> Result<(), Ex
         _ => "",
     };
     let holds = new.length.span().map(|span| (new.plan, span));
+    let email = new.email;
     let new = NewUser { uuid: new_uuid(&mut rand::rng()), name: new.name.name, credential, holds };
     let name = Name { name: new.name.clone() };
     let found = app.clone();
-    db.write(move |tx| user::create(tx, &found, &new, now()))?;
+    db.write(move |tx| {
+        let id = user::create(tx, &found, &new, now())?;
+        email.as_deref().map_or(Ok(()), |email| user::set_email(tx, id, Some(email)))
+    })?;
     change(global, db, app, name, move |_, _, user| Ok(format!("made user {}{advice}", user.name)))
 }
 

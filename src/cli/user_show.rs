@@ -7,7 +7,7 @@ use crate::domain::{two_factor, user};
 use crate::model::app::App;
 use crate::model::ids::UserId;
 use crate::model::time::Time;
-use crate::model::user::{Credential, Device, Subscription, User};
+use crate::model::user::{Credential, Device, Profile, Subscription, User};
 use crate::store::{Tx, devices, subscriptions, users};
 
 use super::options::Page;
@@ -76,6 +76,14 @@ impl Shown {
         let mut document = summary(&self.user);
         document["two_factor"] = self.two_factor.into();
         document["has_email"] = self.user.email_sha1.is_some().into();
+        document["email_claimed"] = self.user.email_claimed.into();
+        let Profile { first_name, last_name, phone, phone_country_code } = &self.user.profile;
+        document["first_name"] = first_name.as_deref().into();
+        document["last_name"] = last_name.as_deref().into();
+        document["phone"] = phone.as_deref().into();
+        document["phone_country_code"] = phone_country_code.as_deref().into();
+        document["device_limit"] = self.user.device_limit.into();
+        document["session_limit"] = self.user.session_limit.into();
         document["devices"] = self.devices.iter().map(device).collect();
         document["subscriptions"] = self.subscriptions.iter().map(held).collect();
         document
@@ -98,7 +106,12 @@ pub(super) fn show(global: &Global, db: &Db, app: &App, name: String) -> Result<
         ("user", Some(user.name.clone())),
         ("login", Some(login_in_words(&user.credential).to_owned())),
         ("2fa", shown.two_factor.then(|| "on: a code is asked for".to_owned())),
-        ("e-mail", user.email_sha1.as_ref().map(|_| "set, kept as its SHA-1".to_owned())),
+        ("id", Some(user.uuid.to_string())),
+        ("name", full_name(&user.profile)),
+        ("e-mail", email(user)),
+        ("phone", phone(&user.profile)),
+        ("devices", user.device_limit.map(|limit| format!("at most {limit}"))),
+        ("tokens", user.session_limit.map(|limit| format!("at most {limit} session tokens"))),
         ("banned", banned),
         ("created", Some(print_time(user.created_at))),
         ("last login", Some(print_time(user.last_login_at))),
@@ -127,6 +140,26 @@ pub(super) fn show(global: &Global, db: &Db, app: &App, name: String) -> Result<
     print_table(&["PLAN", "STATE", "ENDS (UTC)", "LICENSE"], &rows)
 }
 
+fn full_name(profile: &Profile) -> Option<String> {
+    let parts: Vec<&str> =
+        [&profile.first_name, &profile.last_name].into_iter().flatten().map(String::as_str).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+fn phone(profile: &Profile) -> Option<String> {
+    let phone = profile.phone.as_ref()?;
+    Some(profile.phone_country_code.as_ref().map_or_else(|| phone.clone(), |code| format!("{phone} ({code})")))
+}
+
+fn email(user: &User) -> Option<String> {
+    let address = match (&user.email, &user.email_sha1) {
+        (Some(email), _) => email.clone(),
+        (None, Some(_)) => "set; only its SHA-1 is known".to_owned(),
+        (None, None) => return None,
+    };
+    Some(if user.email_claimed { format!("{address}, this user's alone") } else { address })
+}
+
 /// When it ends; while it stands still, only how much is left is known.
 fn until(app: &App, held: &Subscription, end: Time) -> String {
     match subscription::stopped_at(app, held) {
@@ -137,7 +170,7 @@ fn until(app: &App, held: &Subscription, end: Time) -> String {
 
 fn summary(user: &User) -> Value {
     json!({
-        "name": user.name, "login": login(&user.credential), "created_at": user.created_at.0,
+        "name": user.name, "id": user.uuid.to_string(), "email": user.email, "login": login(&user.credential), "created_at": user.created_at.0,
         "last_login_at": user.last_login_at.0, "ip": user.ip, "banned": user.banned, "ban_reason": user.ban_reason,
     })
 }

@@ -125,6 +125,11 @@ pub fn is_secret(text: &str) -> bool {
     is_hex(text, 64)
 }
 
+/// Whether a text has the shape of an API key: that of a seller key.
+pub fn is_api_key(text: &str) -> bool {
+    is_hex(text, 32)
+}
+
 /// Whether a text has the shape of a seller key.
 pub fn is_sellerkey(text: &str) -> bool {
     is_hex(text, 32)
@@ -137,7 +142,11 @@ fn is_hex(text: &str, length: usize) -> bool {
 /// Sets a setting by its KeyAuth name. `paused` also stops or starts the clock of what the app's users hold.
 pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Result<(), AppError> {
     let setting = Setting::find(name)?;
-    let value = setting.check(value)?;
+    let mut value = setting.check(value)?;
+    if setting.name == "wachtHost" {
+        // As it is compared: clients write host names in any case.
+        value = value.trim().to_ascii_lowercase();
+    }
     if setting.name == "paused" {
         return pause(tx, app, value == "1", now).map_err(AppError::Store);
     }

@@ -19,6 +19,12 @@ pub fn check_shape(app: &App, hwid: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
+/// Whether a client says which device it is, where the app wants to know (authgate 2.6): a format whose clients always can.
+pub fn check_given(app: &App, hwid: Option<&str>) -> Result<(), Refusal> {
+    let wanted = app.settings.hwid_check || app.settings.force_hwid;
+    if wanted && hwid.is_none() { Err(Refusal::HwidMissing) } else { Ok(()) }
+}
+
 /// Holds a user to its devices: the first ones given are bound, as many as it may have; later ones must be among the
 /// bound. Answers the device
 /// that the client is shown.

@@ -104,15 +104,24 @@ pub fn replace(tx: &mut Tx<'_>, limit: usize, app: AppId, id: &str, content: &By
 
 /// The file of this id, for this session.
 pub fn find(tx: &mut Tx<'_>, session: &Session, id: Option<&str>) -> Result<File, Stop> {
-    let file = match id {
-        Some(id) => files::find(tx, session.app, id)?,
-        None => None,
-    };
-    let file = file.ok_or(Refusal::FileNotFound)?;
-    if file.authenticated && session.user.is_none() {
+    match id {
+        Some(id) => find_for(tx, session.app, session.user.is_some(), id),
+        None => Err(Refusal::FileNotFound.into()),
+    }
+}
+
+/// The file of this id, for a user or for anybody.
+pub fn find_for(tx: &mut Tx<'_>, app: AppId, is_user: bool, id: &str) -> Result<File, Stop> {
+    let file = files::find(tx, app, id)?.ok_or(Refusal::FileNotFound)?;
+    if file.authenticated && !is_user {
         return Err(Refusal::SessionNotValidated.into());
     }
     Ok(file)
+}
+
+/// All files of an app that a user, or anybody, may have; oldest first.
+pub fn all_for(tx: &mut Tx<'_>, app: AppId, is_user: bool) -> Result<Vec<File>, Stop> {
+    Ok(files::all(tx, app)?.into_iter().filter(|file| is_user || !file.authenticated).collect())
 }
 
 /// What a file holds that is kept here. Never nothing.

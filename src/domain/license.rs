@@ -1,6 +1,8 @@
 //! Licenses: making keys from a mask, listing, banning, prolonging. Redemption is in `user.rs`, because it makes or prolongs users.
 
 use rand::CryptoRng;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 use crate::model::app::App;
 use crate::model::ids::{AppId, LicenseId, fold};
@@ -24,6 +26,8 @@ pub const MAX_NOTE: usize = 69;
 pub const MAX_REASON: usize = 99;
 /// How many licenses one look at the table reads.
 const PAGE: i64 = 1_000;
+/// The latest end that a license may have: the last second of the year 9999.
+const LAST: Time = Time(253_402_300_799);
 /// The most licenses that one transaction makes.
 pub const MAX_BATCH: u32 = 10_000;
 
@@ -132,6 +136,9 @@ impl Batch {
         if matches!(self.duration, Span::Seconds(s) if s <= 0) {
             return unfit("a duration is longer than nothing; use lifetime for one without end");
         }
+        if self.expires_at.is_some_and(|end| end > LAST) {
+            return unfit("the end of a license lies before the year 10000 (this looks like milliseconds)");
+        }
         Ok(())
     }
 
@@ -150,6 +157,9 @@ pub fn create(
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<String>, LicenseError> {
     batch.check()?;
+    if batch.expires_at.is_some_and(|end| end <= now) {
+        return Err(LicenseError::Unfit("the end of a license lies in the future"));
+    }
     let mut license = License {
         id: LicenseId(0),
         key: String::new(),
@@ -193,6 +203,16 @@ fn fill(mask: &str, alphabet: Alphabet, rng: &mut impl CryptoRng) -> String {
 /// The license with this key.
 pub fn find(tx: &mut Tx<'_>, app: AppId, key: &str) -> Result<License, Stop> {
     licenses::by_key(tx, app, key)?.ok_or_else(|| Refusal::LicenseNotFound.into())
+}
+
+/// What formats that name everything by a UUID call a license (`"license"`) and what came of redeeming it
+/// (`"adjustment"`; each license is redeemed once). Of a key no more can be told from it than whether it is that one.
+/// Stable: made of the app's own UUID and the key, as version 8, because nothing else is stored for it.
+pub fn uuid(app: &App, license: &License, of: &str) -> Uuid {
+    let digest = Sha256::digest(format!("{of}\n{}\n{}", app.uuid, fold(&license.key)));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// The license with this key, if it may be redeemed.
@@ -252,7 +272,8 @@ pub fn delete(tx: &mut Tx<'_>, app: AppId, license: &License) -> Result<Option<U
     Ok(Some(user))
 }
 
-/// At most `limit` licenses after this one that are in this state (or in any), in the order they were made.
+/// At most `limit` licenses after this one that are in this state (or in any), in the order they were made. Those that
+/// were paused after they had been used are both used and paused.
 pub fn page(
     tx: &mut Tx<'_>,
     app: AppId,
@@ -264,12 +285,19 @@ pub fn page(
     loop {
         let some = licenses::after(tx, app, after, PAGE)?;
         let last = some.last().map(|license| license.id);
-        found.extend(some.into_iter().filter(|license| state.is_none_or(|state| state == license.state())));
+        found.extend(some.into_iter().filter(|license| state.is_none_or(|state| is_in(license, state))));
         found.truncate(limit);
         match last {
             Some(last) if found.len() < limit => after = last,
             _ => return Ok(found),
         }
+    }
+}
+
+fn is_in(license: &License, state: LicenseState) -> bool {
+    match state {
+        LicenseState::Paused => license.paused && !license.banned,
+        state => license.state() == state,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::store;
 
 pub mod app;
 pub mod ban;
+pub mod browser;
 pub mod chat;
 pub mod device;
 pub mod document;

@@ -181,6 +181,15 @@ fn read_phc(hash: &str) -> Option<(PasswordHash, Algorithm, Params)> {
     (version_fits && params.m_cost() <= MAX_MEMORY && params.t_cost() <= MAX_PASSES).then_some((phc, algorithm, params))
 }
 
+/// A hash of the usual costs that is no password's: its salt and its output are zeros.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Work that takes as long as verifying a password and proves nothing: for where a quick answer would tell something.
+pub fn decoy(password: &str) -> Work {
+    let password = if password.len() <= MAX_PASSWORD { password } else { "" };
+    Work::Verify { password: password.to_owned(), against: DECOY.to_owned(), renew: false }
+}
+
 /// Whether an imported hash is one that a login can verify.
 pub fn is_readable_hash(hash: &str) -> bool {
     match is_bcrypt(hash) {
@@ -312,6 +321,18 @@ mod tests {
         use argon2::PasswordVerifier;
         let parsed = PasswordHash::new(&hash).unwrap();
         assert!(Argon2::default().verify_password(b"hunter2", &parsed).is_ok(), "the crate's own verifier agrees");
+    }
+
+    #[test]
+    fn a_decoy_costs_what_a_hash_costs_and_proves_nothing() {
+        let (_, algorithm, usual) = read_phc(DECOY).unwrap();
+        let (memory, passes, lanes) = COST;
+        assert_eq!((algorithm, usual.m_cost(), usual.t_cost()), (Algorithm::Argon2id, memory, passes));
+        assert_eq!((usual.p_cost(), usual.output_len()), (lanes, Some(HASH_BYTES)));
+        for password in ["", "hunter2", &"x".repeat(MAX_PASSWORD + 1)] {
+            let proof = Hasher::default().run(&decoy(password), &mut rng());
+            assert!(matches!(proof, Proof::Verified { right: false, renewed: None, .. }), "{proof:?}");
+        }
     }
 
     #[test]

@@ -185,35 +185,51 @@ pub fn open_sign_in(
     Ok(sessions::insert(tx, Session { user, kind, ..new(app, id, ip, now, until - now) })?)
 }
 
-/// How long a session token lives, in seconds (authgate 2.1), and one that stands for credentials sent with a single
+/// How long a session token lives, in seconds (authgate 2.1), and what stands for credentials that come with a single
 /// call (authgate 2.2).
 pub const TOKEN_SECONDS: i64 = 300;
+const CALL_SECONDS: i64 = 10;
 
-/// A short-lived token for a user who is in (authgate 2.1 and 2.6). It ends the older ones of the same device; where users
-/// are held to their devices, a user has no more of them than it may have.
-pub fn open_token(
-    tx: &mut Tx<'_>,
-    app: &App,
-    entered: &Entered,
-    hwid: Option<&str>,
-    id: SessionId,
-    ip: IpAddr,
-    now: Time,
-) -> Result<(), Stop> {
-    let user = &entered.user;
+/// What a session token is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// What it is to be called.
+    pub id: SessionId,
+    /// The device that logs in.
+    pub hwid: Option<&'a str>,
+    /// The client's address.
+    pub ip: IpAddr,
+    /// Now.
+    pub now: Time,
+}
+
+/// A short-lived token for a user who is in (authgate 2.1 and 2.6). Where users are held to their devices, it ends the
+/// older ones of the same device, and a user has no more of them than it may have.
+pub fn open_token(tx: &mut Tx<'_>, app: &App, entered: &Entered, new: &NewToken<'_>) -> Result<(), Stop> {
+    insert_token(tx, app, entered, new, TOKEN_SECONDS)
+}
+
+/// What credentials that come with a single call leave behind: for ten seconds a session that nobody knows, so that a user
+/// has no more of them than it may have. Where they are not counted, nothing.
+pub fn open_for_call(tx: &mut Tx<'_>, app: &App, entered: &Entered, new: &NewToken<'_>) -> Result<(), Stop> {
+    if app.settings.hwid_check { insert_token(tx, app, entered, new, CALL_SECONDS) } else { Ok(()) }
+}
+
+fn insert_token(tx: &mut Tx<'_>, app: &App, entered: &Entered, by: &NewToken<'_>, seconds: i64) -> Result<(), Stop> {
+    let (user, hwid) = (&entered.user, by.hwid.filter(|_| app.settings.hwid_check));
     if let Some(hwid) = hwid {
-        sessions::end_tokens(tx, user.id, hwid, now)?;
+        sessions::end_tokens(tx, user.id, hwid, by.now)?;
     }
     let limit = user.session_limit.unwrap_or(app.settings.session_limit);
-    if app.settings.hwid_check && sessions::count_tokens(tx, user.id, now)? >= limit {
+    if app.settings.hwid_check && sessions::count_tokens(tx, user.id, by.now)? >= limit {
         return Err(Refusal::TooManySessions.into());
     }
-    displace(tx, app, id, entered)?;
+    displace(tx, app, by.id, entered)?;
     let session = Session {
         user: Some(user_of(entered)),
         kind: SessionKind::Token,
         hwid: hwid.map(Into::into),
-        ..new(app, id, ip, now, TOKEN_SECONDS)
+        ..new(app, by.id, by.ip, by.now, seconds)
     };
     Ok(sessions::insert(tx, session)?)
 }

@@ -72,6 +72,26 @@ pub fn running(app: &App, all: Vec<Subscription>, now: Time) -> Result<Vec<Subsc
     }
 }
 
+/// What a user holds, as one thing (authgate section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Whether anything runs.
+    pub is_active: bool,
+    /// Whether something that runs has no end.
+    pub is_lifetime: bool,
+    /// When the last of what runs ends; none if something has no end, or nothing runs.
+    pub active_until: Option<Time>,
+}
+
+/// All of these as one.
+pub fn membership(app: &App, all: &[Subscription], now: Time) -> Membership {
+    let ends: Vec<Option<Time>> =
+        all.iter().filter(|s| state(app, s, now) == State::Running).map(|s| s.expires_at).collect();
+    let is_lifetime = ends.contains(&None);
+    let active_until = if is_lifetime { None } else { ends.iter().flatten().max().copied() };
+    Membership { is_active: !ends.is_empty(), is_lifetime, active_until }
+}
+
 /// Grants every one of these plans for the license's duration: what a registration does.
 pub fn grant(tx: &mut Tx<'_>, user: UserId, plans: &[Plan], license: &License, now: Time) -> Result<(), Stop> {
     for plan in plans {
@@ -228,6 +248,19 @@ mod tests {
             expires_at: Some(Time(end)),
             paused_at: paused_at.map(Time),
         }
+    }
+
+    #[test]
+    fn a_membership_is_all_that_runs() {
+        let all = |held: &[Subscription]| {
+            let it = membership(&app(None), held, Time(1_000));
+            (it.is_active, it.is_lifetime, it.active_until)
+        };
+        let without_end = Subscription { expires_at: None, ..held(0, None) };
+        assert_eq!(all(&[]), (false, false, None));
+        assert_eq!(all(&[held(900, None), held(1_500, Some(800))]), (false, false, None));
+        assert_eq!(all(&[held(1_500, None), held(1_700, None), held(900, None)]), (true, false, Some(Time(1_700))));
+        assert_eq!(all(&[held(1_500, None), without_end]), (true, true, None));
     }
 
     #[test]

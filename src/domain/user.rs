@@ -16,8 +16,8 @@ use crate::model::user::{Credential, Subscription, User};
 use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
 use super::lists::Lists;
-use super::secret::{self, MAX_PASSWORD, Proof, Work};
-use super::two_factor::Factor;
+use super::secret::{self, MAX_EMAIL, MAX_PASSWORD, Proof, Work};
+use super::two_factor::{self, Factor};
 use super::{Refusal, Stop, ban, license, subscription};
 
 mod admin;
@@ -27,8 +27,8 @@ mod sign_up;
 
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
 pub use login::{Terms, enter_by_license, login, login_by_email, login_by_license};
-pub use own::{ban_own, change_password, of_session, rename};
-pub use sign_up::{Name, SignUp, Taken, sign_up};
+pub use own::{ban_own, change_password, of_session, of_token, rename};
+pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, check_new, sign_up};
 
 /// The longest username, in bytes (contract 4.2).
 pub const MAX_USERNAME: usize = 70;
@@ -138,7 +138,11 @@ fn make(
 ) -> Result<Entered, Stop> {
     let username = claim.username.unwrap_or_default().to_owned();
     let mut user = User {
-        email: claim.email.map(str::to_owned),
+        // This format takes anything for an address; what none could show is known by its SHA-1 only.
+        email: claim
+            .email
+            .filter(|email| email.len() <= MAX_EMAIL && !email.contains(char::is_control))
+            .map(str::to_owned),
         email_sha1: claim.email.map(secret::email_sha1),
         ip: Some(claim.ip.to_string()),
         ..User::new(claim.uuid, username.clone(), credential, claim.now)
@@ -216,6 +220,20 @@ pub fn verify(
     }
     login::prove(tx, app, password, &user, proof)?;
     Ok(user)
+}
+
+/// Redeems a license for the user who proves to be it by name and password (authgate 2.4). A license-only user has no
+/// password: it stays what its license made it.
+pub fn activate(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, proof: Option<&Proof>) -> Result<Upgraded, Stop> {
+    if let Some(refusal) = ban::find(tx, app.id, claim.hwid, claim.ip)? {
+        return Err(refusal.into());
+    }
+    let user = verify(tx, app, claim.username, claim.password, proof)?;
+    if user.credential == Credential::License {
+        return Err(Refusal::PasswordMismatch.into());
+    }
+    two_factor::pass(tx, &user, &claim.factor)?;
+    upgrade(tx, app, Some(&user.name), claim.key, claim.now)
 }
 
 /// The user of this name.

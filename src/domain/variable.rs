@@ -47,6 +47,11 @@ pub fn check(variable: &Variable) -> Result<(), VariableError> {
     Ok(())
 }
 
+/// All variables of an app that a user, or anybody, may read; by name.
+pub fn all_for(tx: &mut Tx<'_>, app: AppId, is_user: bool) -> Result<Vec<Variable>, Stop> {
+    Ok(variables::all(tx, app)?.into_iter().filter(|variable| is_user || !variable.authenticated).collect())
+}
+
 /// A variable, for this session (contract 4.11).
 pub fn find(tx: &mut Tx<'_>, session: &Session, name: Option<&str>) -> Result<Variable, Stop> {
     let variable = match name {

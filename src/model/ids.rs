@@ -27,7 +27,11 @@ row_id!(
     /// A row of `chat_channels`.
     ChannelId,
     /// A row of `tokens`.
-    TokenId
+    TokenId,
+    /// A row of `browsers`.
+    BrowserId,
+    /// A row of `sign_ins`.
+    SignInId
 );
 
 /// Names a session to its client: random bits as lower-case hex, 32 characters for KeyAuth's clients, 64 for the others.

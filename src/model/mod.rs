@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod ban;
+pub mod browser;
 pub mod exchange;
 pub mod ids;
 pub mod license;

@@ -50,8 +50,9 @@ const ALLOW: &str = "INSERT INTO allowed_networks (app_id, network) VALUES ($1, 
 const DISALLOW: &str = "DELETE FROM allowed_networks WHERE app_id = $1 AND network = $2";
 const COUNTS: &str = "SELECT (SELECT count(*) FROM licenses WHERE app_id = $1), \
                       (SELECT count(*) FROM users WHERE app_id = $1), \
-                      (SELECT count(DISTINCT lower(credential)) FROM sessions \
-                       WHERE app_id = $1 AND user_id IS NOT NULL AND ended_at IS NULL AND expires_at > $2)";
+                      (SELECT count(DISTINCT user_id) FROM sessions \
+                       WHERE app_id = $1 AND user_id IS NOT NULL AND ended_at IS NULL AND expires_at > $2 \
+                       AND kind <> 'sign-in')";
 
 /// What deleting an app in steps empties before the app itself goes.
 const DELETE_STEPS: &[&str] = &[
@@ -129,8 +130,8 @@ pub async fn lookup_named(store: &Store, named: Named<'_>) -> Result<Option<Arc<
     Ok(found)
 }
 
-/// The same, if it is in the cache.
-pub fn cached(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
+/// The same if it is in memory: who asks too often is not worth a question to the database.
+pub fn known_named(store: &Store, named: Named<'_>) -> Option<Arc<App>> {
     store.cache().named_app(&named.cached()?)
 }
 
@@ -174,6 +175,16 @@ pub fn find(tx: &mut Tx<'_>, ownerid: &str, name: &str) -> Result<Option<App>> {
 /// The app that has this seller key. Its settings are not loaded.
 pub fn by_sellerkey(tx: &mut Tx<'_>, sellerkey: &str) -> Result<Option<App>> {
     tx.row(BY_SELLERKEY, &[sellerkey.into()], app)
+}
+
+/// The app that has this UUID.
+pub fn by_uuid(tx: &mut Tx<'_>, uuid: &str) -> Result<Option<App>> {
+    find_named(tx, &format!("\0u{uuid}"))
+}
+
+/// The app that has this API key.
+pub fn by_api_key(tx: &mut Tx<'_>, api_key: &str) -> Result<Option<App>> {
+    find_named(tx, &format!("\0k{api_key}"))
 }
 
 /// The app of this row.
@@ -331,7 +342,7 @@ pub struct Counts {
     pub licenses: i64,
     /// Users.
     pub users: i64,
-    /// Different users on live sessions.
+    /// Different users on live sessions of programs.
     pub online: i64,
 }
 

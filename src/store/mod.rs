@@ -16,6 +16,7 @@ use crate::pending::{Pending, pending};
 
 pub mod apps;
 pub mod bans;
+pub mod browsers;
 mod cache;
 pub mod chats;
 pub mod devices;

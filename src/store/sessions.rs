@@ -35,10 +35,12 @@ const INVALIDATE_USER: &str = "UPDATE sessions SET user_id = NULL, credential = 
                                WHERE user_id = $1 RETURNING id";
 const INVALIDATE_OTHERS: &str = "UPDATE sessions SET user_id = NULL, credential = NULL \
                                  WHERE user_id = $1 AND id <> $2 RETURNING id";
+// Being signed in on a browser, for weeks perhaps, is not being online: no program runs there. And its name may be an
+// e-mail address, which is for nobody else to see.
 const ONLINE: &str = "SELECT min(credential) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
-                      AND expires_at > $2 AND user_id IS NOT NULL GROUP BY user_id ORDER BY 1";
+                      AND expires_at > $2 AND user_id IS NOT NULL AND kind <> 'sign-in' GROUP BY user_id ORDER BY 1";
 const COUNT_ONLINE: &str = "SELECT count(DISTINCT user_id) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
-                            AND expires_at > $2 AND user_id IS NOT NULL";
+                            AND expires_at > $2 AND user_id IS NOT NULL AND kind <> 'sign-in'";
 const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
                      (SELECT row FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -73,7 +75,7 @@ pub fn by_prefix(tx: &mut Tx<'_>, app: AppId, prefix: &str, now: Time) -> Result
     Ok(if let [one] = found.as_slice() { Some(*one) } else { None })
 }
 
-/// The names that are logged in on an app's live sessions, each once.
+/// The names that are logged in on an app's live sessions, each once; not those that are signed in on browsers only.
 pub fn online(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<Vec<String>> {
     tx.rows(ONLINE, &[app.0.into(), now.0.into()], |row| row.text(0))
 }

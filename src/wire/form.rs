@@ -30,10 +30,10 @@ pub fn read(method: Method, query: &[u8], content_type: Option<&str>, body: &Byt
     let mut fault = None;
     if method == Method::Post && !body.is_empty() {
         let content_type = content_type.unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let media_type = media_type(content_type);
+        if media_type.eq_ignore_ascii_case(URLENCODED) {
             pairs.append(urlencoded(body));
-        } else if media_type.eq_ignore_ascii_case("multipart/form-data") {
+        } else if media_type.eq_ignore_ascii_case(MULTIPART) {
             let mut parts = Pairs::default();
             fault = multipart(content_type, body, &mut parts).err();
             pairs.append(parts);
@@ -44,6 +44,19 @@ pub fn read(method: Method, query: &[u8], content_type: Option<&str>, body: &Byt
     }
     let fault = fault.or_else(|| pairs.nul());
     Form { pairs, fault }
+}
+
+/// Whether a body of this type is one that [`read`] looks at.
+pub fn is_form(content_type: &str) -> bool {
+    let media_type = media_type(content_type);
+    media_type.eq_ignore_ascii_case(URLENCODED) || media_type.eq_ignore_ascii_case(MULTIPART)
+}
+
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 /// The parameters of one request. Names are exact. A parameter of the body hides the one of the query, also when it is
@@ -102,6 +115,11 @@ impl Form {
         }
         let fault = self.fault.clone().or_else(|| pairs.nul());
         Form { pairs, fault }
+    }
+
+    /// Whether one of these parameters is there more than once: another reader may take the other one.
+    pub fn repeats(&self, mut names: impl Iterator<Item = &'static str>) -> bool {
+        names.any(|name| self.pairs.iter().filter(|(given, _)| *given == name).nth(1).is_some())
     }
 
     /// What is wrong with the form, if anything is. What could be read is there all the same.

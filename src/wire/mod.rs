@@ -18,6 +18,7 @@ pub mod authgate;
 pub mod authly;
 mod discord;
 mod failure;
+mod files;
 pub mod form;
 pub mod json;
 pub mod keyauth;

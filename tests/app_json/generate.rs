@@ -40,15 +40,16 @@ fn license() -> impl Strategy<Value = Value> {
     let ban = prop_oneof![3 => Just((None, None)), 1 => of(text(40)).prop_map(|reason| (Some(true), reason))];
     let duration = prop_oneof![Just(json!("lifetime")), (-5_i64..9_000_000).prop_map(|n| json!(n)), Just(Value::Null)];
     let rest = (of(text(30)), of(text(30)), of(time()), of(time()), of(0..8_usize), ban);
-    (word(), of("[0-9]{1,3}"), duration, rest).prop_map(
-        |(key, level, duration, (note, created_by, created_at, used_at, used_by, (banned, ban_reason)))| {
-            unless_null(json!({
-                "key": key, "level": level, "duration": duration, "note": note, "created_by": created_by,
-                "created_at": created_at, "used_at": used_at, "used_by": used_by, "banned": banned,
-                "ban_reason": ban_reason,
-            }))
-        },
-    )
+    let stop = (of(any::<bool>()), of(time()));
+    (word(), of("[0-9]{1,3}"), duration, rest, stop).prop_map(|(key, level, duration, rest, (paused, expires_at))| {
+        let (note, created_by, created_at, used_at, used_by, (banned, ban_reason)) = rest;
+        unless_null(json!({
+            "paused": paused, "expires_at": expires_at,
+            "key": key, "level": level, "duration": duration, "note": note, "created_by": created_by,
+            "created_at": created_at, "used_at": used_at, "used_by": used_by, "banned": banned,
+            "ban_reason": ban_reason,
+        }))
+    })
 }
 
 fn subscription() -> impl Strategy<Value = Value> {
@@ -84,20 +85,33 @@ fn user() -> impl Strategy<Value = Value> {
         let entry = |(name, (value, read_only))| json!({ "name": name, "value": value, "read_only": read_only });
         variables.into_iter().map(entry).collect::<Vec<_>>()
     });
-    let own = (variables, of(time()), of("[A-Z2-7]{40}"));
+    let email = prop_oneof![
+        (word(), any::<bool>()).prop_map(|(email, claimed)| json!({ "email": email, "email_claimed": claimed })),
+        "[0-9a-f]{40}".prop_map(|sha1| json!({ "email_sha1": sha1 })),
+        Just(json!({})),
+    ];
+    let profile = (of(word()), of(word()), of("[0-9]{3,20}"), of("[+][0-9]{1,3}"), of(1..1_000_i64), of(1..1_000_i64));
+    let profile = profile.prop_map(|(first_name, last_name, phone, code, device_limit, session_limit)| {
+        unless_null(json!({
+            "first_name": first_name, "last_name": last_name, "phone": phone, "phone_country_code": code,
+            "device_limit": device_limit, "session_limit": session_limit,
+        }))
+    });
+    let own = (variables, of(time()), of("[A-Z2-7]{40}"), profile);
     let rest = (of(time()), of(time()), of(text(40)), devices, vec(subscription(), 0..4));
-    (word(), credential, of(word()), ip, rest, own).prop_map(
-        |(name, credential, email, ip, rest, (variables, muted_until, two_factor))| {
+    (word(), credential, email, ip, rest, own).prop_map(
+        |(name, credential, email, ip, rest, (variables, muted_until, two_factor, profile))| {
             let (created_at, last_login_at, ban_reason, devices, subscriptions) = rest;
             let devices: Vec<_> =
                 devices.into_iter().map(|(hwid, at)| unless_null(json!({ "hwid": hwid, "bound_at": at }))).collect();
             let mut user = unless_null(json!({
-                "name": name, "email": email, "ip": ip, "created_at": created_at, "last_login_at": last_login_at,
+                "name": name, "ip": ip, "created_at": created_at, "last_login_at": last_login_at,
                 "ban_reason": ban_reason, "devices": devices, "subscriptions": subscriptions, "variables": variables,
                 "muted_until": muted_until, "two_factor": two_factor,
             }));
-            let fields = credential.as_object().expect("an object").clone();
-            user.as_object_mut().expect("an object").extend(fields);
+            for fields in [credential, email, profile] {
+                user.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+            }
             user
         },
     )
@@ -178,9 +192,10 @@ pub(crate) fn app() -> impl Strategy<Value = Value> {
     let plans = of(btree_map(word(), "[0-9]{1,3}", 0..4).prop_map(|plans| {
         plans.into_iter().map(|(name, level)| json!({ "name": name, "level": level })).collect::<Vec<_>>()
     }));
-    let variables = btree_map(word(), (text(60), any::<bool>()), 0..4).prop_map(|variables| {
-        let entry =
-            |(name, (value, authenticated))| json!({ "name": name, "value": value, "authenticated": authenticated });
+    let variables = btree_map(word(), (text(60), any::<bool>(), of(time())), 0..4).prop_map(|variables| {
+        let entry = |(name, (value, authenticated, at))| {
+            unless_null(json!({ "name": name, "value": value, "authenticated": authenticated, "updated_at": at }))
+        };
         variables.into_iter().map(entry).collect::<Vec<_>>()
     });
     let bans = (btree_map(word(), of(text(20)), 0..3), btree_map(any::<std::net::IpAddr>(), 8_u8..=32, 0..3));
@@ -207,7 +222,12 @@ pub(crate) fn app() -> impl Strategy<Value = Value> {
             created_at,
         )| {
             for (i, user) in users.iter_mut().enumerate() {
-                user["name"] = json!(format!("{}{i}", user["name"].as_str().expect("a name")));
+                // What no two users have ends in a number.
+                for field in ["name", "email", "phone"] {
+                    if let Some(text) = user[field].as_str().map(|text| format!("{text}{i}")) {
+                        user[field] = json!(text);
+                    }
+                }
             }
             for (i, license) in licenses.iter_mut().enumerate() {
                 license["key"] = json!(format!("{}{i}", license["key"].as_str().expect("a key")));

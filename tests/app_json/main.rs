@@ -162,10 +162,10 @@ fn the_handwritten_example_means_what_it_says() {
             json!([{ "plan": "default", "level": "1", "granted_at": now, "expires_at": now - 1 }]),
         ]
     );
-    assert_eq!(
-        document["users"][0]["email_sha1"],
-        hex::encode(<sha1::Sha1 as sha1::Digest>::digest("mia@example.com"))
-    );
+    assert_eq!(document["users"][0]["email"], "mia@example.com");
+    let sha1 = hex::encode(<sha1::Sha1 as sha1::Digest>::digest("mia@example.com"));
+    assert_eq!(fresh.user("mia").email_sha1, Some(sha1), "found by it");
+    assert!(!fresh.user("mia").uuid.is_nil() && fresh.user("mia").uuid != fresh.user("late").uuid, "each has its own");
 }
 
 #[test]
@@ -205,14 +205,55 @@ fn an_app_that_exists_is_replaced_only_on_demand() {
     let error = fresh.import(text, false).expect_err("it exists");
     assert!(error.contains("--replace") && error.contains("--name"), "{error}");
     let other = text.replace("\"name\": \"demo\"", "\"name\": \"copy\"");
-    let error = fresh.import(&other, false).expect_err("the seller key is another's");
-    assert!(error.starts_with("sellerkey: app demo of owner acme"), "{error}");
+    let error = fresh.import(&other, false).expect_err("its keys are another's");
+    assert!(error.starts_with("sellerkey, id, api_key: app demo of owner acme has the same"), "{error}");
 
     let changed = text.replace("KEY-AAAA", "KEY-ZZZZ");
     fresh.import(&changed, true).expect("replaces");
     assert_eq!(fresh.export(), changed);
     assert_eq!((fresh.names().len(), fresh.hidden()), (1, 0), "nothing of the old one is left");
     fresh.assert_sound();
+}
+
+/// A document without keys, in the place of an app: its clients go on with what they have. With one: that counts.
+#[test]
+fn an_app_that_is_replaced_keeps_what_its_clients_hold() {
+    let fresh = Fresh::new();
+    fresh.import(&examples()[0], false).expect("imports");
+    let before = fresh.read(apps::all).remove(0);
+    let short = r#"{"owner": {"name": "acme"}, "name": "demo", "api_secret": "SECRET"}"#;
+    let short = short.replace("SECRET", &"a".repeat(64));
+    fresh.import(&short, true).expect("replaces");
+    let after = fresh.read(apps::all).remove(0);
+    assert_eq!((&after.uuid, &after.api_key), (&before.uuid, &before.api_key));
+    assert_eq!((&after.sellerkey, &after.secret), (&before.sellerkey, &before.secret));
+    assert_eq!(after.api_secret, "a".repeat(64), "the document's");
+
+    let another = r#"{"owner": {"name": "acme"}, "name": "second", "api_key": "KEY"}"#;
+    let another = another.replace("KEY", &before.api_key);
+    let error = fresh.import(&another, false).expect_err("the key is another's");
+    assert!(error.starts_with("api_key: app demo of owner acme has the same"), "{error}");
+}
+
+/// What only one app of a server can be for Wacht's clients.
+#[test]
+fn no_document_takes_anothers_place_at_wacht() {
+    let fresh = Fresh::new();
+    let document = |name: &str, settings: &str| format!(r#"{{"name": "{name}", "settings": {settings}}}"#);
+    let settings = r#"{"wachtDefault": 1, "wachtHost": "login.example.com"}"#;
+    fresh.import(&document("one", settings), false).expect("imports");
+    let error = fresh.import(&document("two", r#"{"wachtHost": "login.example.com"}"#), false);
+    let error = error.expect_err("the host is another's");
+    assert!(error.starts_with("settings.wachtHost: app one of owner owner has the same"), "{error}");
+    fresh.import(&document("two", r#"{"wachtDefault": 1}"#), false).expect("imports, but for that");
+    let default = |name: &str| {
+        let all = fresh.read(apps::all);
+        all.iter().find(|app| &*app.name == name).expect("an app").settings.wacht_default
+    };
+    assert!(default("one") && !default("two"));
+    // In its own place it keeps it.
+    fresh.import(&document("one", settings), true).expect("replaces itself");
+    assert!(default("one") && !default("two"));
 }
 
 #[test]
@@ -273,7 +314,9 @@ fn the_command_line_goes_round() {
     assert!(out.status.success(), "{out:?}");
     let made: Value = serde_json::from_slice(&out.stdout).expect("JSON");
     assert_eq!(made["ownerid"], "AbCdEfGh12");
-    assert_eq!(made["licenses"], 6);
+    assert_eq!(made["licenses"], 7);
+    assert_eq!(made["id"], "6f1c0a52-6b1e-4c7e-9a43-0c1f6f0f7a11");
+    assert_eq!(made["api_key"], "00112233445566778899aabbccddeeff");
 
     let out = keystead(&path("a.db"), &["export", "--app", "demo"], None);
     assert!(out.status.success(), "{out:?}");

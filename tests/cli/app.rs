@@ -6,7 +6,11 @@ use super::*;
 fn the_first_app_needs_one_step() {
     let keystead = Keystead::new();
     let made = keystead.json(&["app", "create", "demo"]);
-    assert_eq!(keys(&made), ["created_at", "name", "owner", "ownerid", "secret", "sellerkey"]);
+    let members = ["api_key", "api_secret", "created_at", "id", "name", "owner", "ownerid", "secret", "sellerkey"];
+    assert_eq!(keys(&made), members);
+    assert_eq!(made["id"].as_str().map(str::len), Some(36));
+    assert_eq!(made["api_key"].as_str().map(str::len), Some(32));
+    assert_eq!(made["api_secret"].as_str().map(str::len), Some(64));
     assert_eq!((&made["name"], &made["owner"]), (&json!("demo"), &json!("owner")));
     assert_eq!(made["ownerid"].as_str().map(str::len), Some(10));
     assert_eq!(made["secret"].as_str().map(str::len), Some(64));
@@ -20,6 +24,31 @@ fn the_first_app_needs_one_step() {
     keystead.fails(&["app", "create", " "], 1, "an app's name has 1 to 40 bytes");
     keystead.fails(&["app", "create"], 2, "required");
     keystead.fails(&["app", "create", "a", "--name", "b"], 2, "cannot be used with");
+}
+
+#[test]
+fn an_apps_api_key_is_shown_and_rotated() {
+    let keystead = Keystead::new();
+    let made = keystead.json(&["app", "create", "demo"]);
+    let text = |document: &Value, name: &str| document[name].as_str().expect("a text").to_owned();
+    let shown = keystead.json(&["app", "show"]);
+    let told = keystead.ok(&["app", "show"]);
+    for (name, label) in [("id", "id         "), ("api_key", "api_key    "), ("api_secret", "api_secret ")] {
+        assert_eq!(shown[name], made[name]);
+        assert!(told.contains(&format!("{label}{}\n", text(&made, name))), "{told}");
+    }
+
+    let new = keystead.json(&["app", "rotate-api-key", "demo"]);
+    assert_eq!(keys(&new), ["api_key", "api_secret", "id", "name"]);
+    assert_eq!(new["id"], made["id"], "the app is the same");
+    assert!(new["api_key"] != made["api_key"] && new["api_secret"] != made["api_secret"]);
+    let shown = keystead.json(&["app", "show"]);
+    assert_eq!((&shown["api_key"], &shown["api_secret"]), (&new["api_key"], &new["api_secret"]));
+    assert_eq!((&shown["secret"], &shown["sellerkey"]), (&made["secret"], &made["sellerkey"]));
+    let ran = keystead.run(&["app", "rotate-api-key", "demo"]);
+    assert!(ran.code == 0 && ran.err.contains("x-api-key") && ran.err.contains("refused"), "{}", ran.err);
+    assert!(!ran.out.contains(&text(&new, "api_key")), "another one again");
+    keystead.fails(&["app", "rotate-api-key", "nothing"], 1, "there is no app");
 }
 
 #[test]

@@ -14,8 +14,20 @@ fn licenses_are_made_from_settings_and_options() {
     let made: Vec<String> = serde_json::from_str(&made.out).expect("an array of keys");
     assert_eq!(made.len(), 2);
     let shown = keystead.json(&["license", "show", &made[0].to_lowercase()]);
-    let members =
-        ["ban_reason", "created_at", "created_by", "duration", "key", "level", "note", "state", "used_at", "used_by"];
+    let members = [
+        "ban_reason",
+        "created_at",
+        "created_by",
+        "duration",
+        "expires_at",
+        "key",
+        "level",
+        "note",
+        "paused",
+        "state",
+        "used_at",
+        "used_by",
+    ];
     assert_eq!(keys(&shown), members);
     assert_eq!((&shown["key"], &shown["duration"]), (&json!(made[0]), &json!(3 * DAY)));
     assert_eq!((&shown["level"], &shown["note"]), (&json!("5"), &json!("from settings")));
@@ -99,6 +111,54 @@ fn licenses_are_listed_in_pages_and_by_state() {
     assert!(more.out.contains("mia"));
     keystead.fails(&["license", "list", "--after", "no-such-key"], 1, "there is no such license");
     keystead.fails(&["license", "list", "--state", "gone"], 2, "invalid value");
+}
+
+#[test]
+fn licenses_end_at_a_date() {
+    let keystead = Keystead::with_app();
+    let end = 1_924_905_600; // 2030-12-31
+    for text in ["2030-12-31", "2030-12-31T01:00:00+01:00", "2030-12-31T00:00:00", "1924905600"] {
+        let made = keystead.json(&["license", "create", "--count", "1", "--duration", "lifetime", "--expires", text]);
+        let key = made[0].as_str().expect("a key");
+        assert_eq!(keystead.json(&["license", "show", key])["expires_at"], json!(end), "{text}");
+        assert!(keystead.ok(&["license", "show", key]).contains("ends      2030-12-31 00:00:00 at the latest"));
+    }
+    let listed = keystead.ok(&["license", "list"]);
+    assert!(listed.contains("ENDS (UTC)") && listed.contains("2030-12-31 00:00:00"), "{listed}");
+    keystead.fails(&["license", "create", "--expires", "2020-01-31"], 1, "lies in the future");
+    keystead.fails(&["license", "create", "--expires", "1924905600000"], 1, "this looks like milliseconds");
+    keystead.fails(&["license", "create", "--expires", "tomorrow"], 2, "a moment is written");
+    assert_eq!(list(&keystead, &["license", "list"]).len(), 4, "what was refused made none");
+}
+
+#[test]
+fn licenses_are_paused_and_resumed() {
+    let keystead = Keystead::with_app();
+    let made = keystead.json(&["license", "create", "--count", "3", "--days", "30"]);
+    let key = |i: usize| made[i].as_str().expect("a key").to_owned();
+    keystead.ok(&["user", "create", "mia"]);
+    redeem(&keystead, &key(2), "mia");
+
+    let paused = keystead.json(&["license", "pause", &key(0).to_lowercase()]);
+    assert_eq!((&paused["state"], &paused["paused"]), (&json!("paused"), &json!(true)));
+    keystead.fails(&["license", "pause", &key(0)], 1, "is paused already");
+    // One that was used before: what it gave stays, and the command says so.
+    let ran = keystead.run(&["license", "pause", &key(2)]);
+    assert!(ran.code == 0 && ran.err.contains("user mia keeps what it gave"), "{}", ran.err);
+    assert!(keystead.ok(&["license", "show", &key(2)]).contains("used, paused"));
+
+    let keys_in = |state: &str| {
+        let all = list(&keystead, &["license", "list", "--state", state]);
+        all.iter().map(|license| license["key"].as_str().expect("a key").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys_in("paused"), [key(0), key(2)]);
+    assert_eq!(keys_in("unused"), [key(1)]);
+    assert_eq!(keys_in("used"), [key(2)]);
+
+    let resumed = keystead.json(&["license", "resume", &key(0)]);
+    assert_eq!((&resumed["state"], &resumed["paused"]), (&json!("unused"), &json!(false)));
+    keystead.fails(&["license", "resume", &key(0)], 1, "is not paused");
+    keystead.fails(&["license", "pause", "NOTHING"], 1, "there is no such license");
 }
 
 #[test]

@@ -7,15 +7,17 @@ mod keys;
 mod license;
 mod log;
 mod outside;
+mod quickstart;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod upgrade;
 mod user;
 
 use keystead::clock::Clock;
 use keystead::model::ids::SessionId;
-use keystead::model::session::{Session, SessionUser};
+use keystead::model::session::{Session, SessionKind, SessionUser};
 use keystead::store::{Error, Options, Store, apps, licenses, sessions, users};
 use serde_json::{Value, json};
 use support::Keystead;

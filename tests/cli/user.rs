@@ -12,12 +12,21 @@ fn users_are_made_with_and_without_a_password() {
         "ban_reason",
         "banned",
         "created_at",
+        "device_limit",
         "devices",
+        "email",
+        "email_claimed",
+        "first_name",
         "has_email",
+        "id",
         "ip",
         "last_login_at",
+        "last_name",
         "login",
         "name",
+        "phone",
+        "phone_country_code",
+        "session_limit",
         "subscriptions",
         "two_factor",
     ];
@@ -101,6 +110,58 @@ fn users_are_managed() {
 }
 
 #[test]
+fn users_have_limits_of_their_own_and_say_who_they_are() {
+    let keystead = Keystead::with_app();
+    let made = keystead.json(&["user", "create", "mia", "--email", "Mia@example.com"]);
+    assert_eq!((&made["email"], &made["has_email"]), (&json!("Mia@example.com"), &json!(true)));
+    assert_eq!(made["id"].as_str().map(str::len), Some(36));
+    keystead.fails(&["user", "create", "leo", "--email", "nowhere"], 1, "an e-mail address is like");
+    keystead.fails(&["user", "show", "leo"], 1, "there is no such user");
+
+    let limits = |document: &Value| (document["device_limit"].clone(), document["session_limit"].clone());
+    let set = |arguments: &[&str]| limits(&keystead.json(&[&["user", "set-limits", "mia"], arguments].concat()));
+    assert_eq!(limits(&made), (Value::Null, Value::Null), "as the app says");
+    assert_eq!(set(&["--devices", "3"]), (json!(3), Value::Null));
+    assert_eq!(set(&["--sessions", "2"]), (json!(3), json!(2)), "what is not said stays");
+    let told = keystead.ok(&["user", "set-limits", "mia", "--devices", "default"]);
+    assert!(told.contains("mia: devices at most 1, session tokens at most 2"), "{told}");
+    assert_eq!(limits(&keystead.json(&["user", "show", "mia"])), (Value::Null, json!(2)));
+    keystead.fails(&["user", "set-limits", "mia"], 2, "required");
+    for limit in ["0", "1001", "many"] {
+        keystead.fails(&["user", "set-limits", "mia", "--devices", limit], 2, "1 to 1000, or default");
+    }
+    keystead.fails(&["user", "set-limits", "nobody", "--devices", "2"], 1, "there is no such user");
+
+    in_store(&keystead, |tx| {
+        let app = apps::all(tx)?.remove(0);
+        let user = keystead::model::user::User {
+            email_sha1: Some("7deb40064d66ba3e57d4e7a8c24ec8b3bb797af8".to_owned()),
+            profile: keystead::model::user::Profile {
+                first_name: Some("Ann".to_owned()),
+                last_name: Some("Muster".to_owned()),
+                phone: Some("5550100".to_owned()),
+                phone_country_code: Some("+1".to_owned()),
+            },
+            ..keystead::model::user::User::new(
+                keystead::domain::secret::new_uuid(&mut rand::rng()),
+                "ann".to_owned(),
+                keystead::model::user::Credential::Locked,
+                Clock::System.now(),
+            )
+        };
+        users::insert(tx, app.id, &user)
+    });
+    let told = keystead.ok(&["user", "show", "ann"]);
+    for line in ["name        Ann Muster", "phone       5550100 (+1)", "e-mail      set; only its SHA-1 is known"] {
+        assert!(told.contains(line), "{told}");
+    }
+    let told = keystead.ok(&["user", "show", "mia"]);
+    for line in ["e-mail      Mia@example.com", "tokens      at most 2 session tokens"] {
+        assert!(told.contains(line), "{told}");
+    }
+}
+
+#[test]
 fn sessions_are_listed_and_ended() {
     let keystead = Keystead::with_app();
     keystead.ok(&["user", "create", "mia"]);
@@ -110,7 +171,7 @@ fn sessions_are_listed_and_ended() {
     open_session(&keystead, 0xeeee_ffff_0000_0000_0000_0000_0000_0004, None);
     let all = list(&keystead, &["session", "list"]);
     assert_eq!(all.len(), 4);
-    assert_eq!(keys(&all[0]), ["created_at", "expires_at", "id", "ip", "user"]);
+    assert_eq!(keys(&all[0]), ["created_at", "expires_at", "id", "ip", "kind", "user"]);
     assert!(all.iter().all(|s| s["id"].as_str().unwrap().len() == 8));
     assert_eq!(list(&keystead, &["session", "list", "--limit", "2"]).len(), 2);
 
@@ -123,6 +184,31 @@ fn sessions_are_listed_and_ended() {
     open_session(&keystead, 9, None);
     assert_eq!(keystead.json(&["session", "kill", "--all"]), json!({ "ended": 1 }));
     assert_eq!(keystead.json(&["session", "kill", "--all"]), json!({ "ended": 0 }));
+
+    // What other formats open is listed with what it is for, and ended by its longer id.
+    let long = SessionId::long_from_random([0x1234_0000_0000_0000_0000_0000_0000_0001, 5]);
+    in_store(&keystead, move |tx| {
+        let (app, now) = (apps::all(tx)?.remove(0), Clock::System.now());
+        let user = users::by_name(tx, app.id, "mia")?.expect("the user").id;
+        let session = Session {
+            id: long,
+            app: app.id,
+            sign_key: None,
+            ip: "203.0.113.9".to_owned(),
+            created_at: now,
+            expires_at: now + 600,
+            ended_at: None,
+            user: Some(SessionUser { id: user, credential: "mia".into() }),
+            kind: SessionKind::Token,
+            hwid: None,
+        };
+        sessions::insert(tx, session)
+    });
+    assert_eq!(list(&keystead, &["session", "list"])[0]["kind"], "token");
+    assert!(keystead.ok(&["session", "list"]).contains("KIND"));
+    keystead.fails(&["session", "kill", &"a".repeat(65)], 2, "4 to 64 hex characters");
+    assert_eq!(keystead.json(&["session", "kill", &long.to_string()]), json!({ "ended": 1 }));
+
     keystead.fails(&["session", "kill", "--user", "nobody"], 1, "there is no such user");
     keystead.fails(&["session", "kill", "xyz!"], 2, "hex characters");
     keystead.fails(&["session", "kill"], 2, "required");

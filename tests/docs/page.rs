@@ -19,12 +19,13 @@ pub(crate) fn root() -> &'static Path {
 impl Page {
     /// Every page for people.
     pub(crate) fn all() -> Vec<Page> {
-        let mut paths: Vec<PathBuf> = ["", "docs", "src/wire/keyauth", "tests/vectors"]
-            .iter()
-            .flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap())
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-            .collect();
+        let mut paths: Vec<PathBuf> =
+            ["", "docs", "src/wire/keyauth", "src/wire/authgate", "src/wire/authly", "src/wire/wacht", "tests/vectors"]
+                .iter()
+                .flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap())
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+                .collect();
         paths.sort();
         paths.into_iter().map(Page::read).collect()
     }

@@ -20,6 +20,7 @@ mod program;
 mod register;
 mod relay;
 mod session;
+mod shared_core;
 mod signature;
 mod token;
 mod transport;

@@ -282,7 +282,8 @@ fn an_app_that_was_just_made_is_there_at_once() {
     assert_eq!(server.get("/api/1.2/?type=init&name=fresh&ownerid=AbCdEfGh12").text(), "KeyAuth_Invalid");
     server.db.sql(
         "INSERT INTO apps (owner_id, name, secret, sellerkey, created_at) \
-         SELECT owner_id, 'fresh', secret, 'another', created_at FROM apps WHERE name = 'demo'",
+         SELECT owner_id, 'fresh', secret, 'another', created_at FROM apps WHERE name = 'demo'; \
+         INSERT INTO app_names (app_id, uuid, api_key, api_secret) SELECT id, 'u', 'k', 's' FROM apps WHERE name = 'fresh'",
     );
     assert_init(&server.get("/api/1.2/?type=init&name=fresh&ownerid=AbCdEfGh12"));
 }

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 pub use client::{INIT_IV, Reply, Seal, Session, exchange, hmac_hex, post_bytes};
 pub use envelope::Envelope;
 pub use fixture::{Fixture, OTHER_SECRET, OWNER, OWNERID, PUBLIC_KEY, SECRET, now, password_hash};
-pub(crate) use program::{Keystead, Ran};
+pub(crate) use program::{Keystead, Ran, program};
 
 /// How long a server may take to start, and an answer to come. Not a measure of anything: only a test that would
 /// hang for ever meets it.

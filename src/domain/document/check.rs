@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::{self, Display};
 
-use crate::domain::app::{check_name, is_secret, is_sellerkey};
+use uuid::Uuid;
+
+use crate::domain::app::{check_name, is_api_key, is_secret, is_sellerkey};
 use crate::domain::license::{MAX_KEY, MAX_LEVEL, MAX_NOTE, MAX_REASON};
 use crate::domain::target::Targets;
 use crate::domain::{app, owner, plan, variable};
@@ -44,6 +46,7 @@ const MAX_TIME: i64 = 1_000_000_000_000;
 pub struct Checked {
     pub(super) place: Place,
     pub(super) secret: Option<String>,
+    pub(super) api_secret: Option<String>,
     pub(super) created_at: Time,
     pub(super) paused_at: Option<Time>,
     pub(super) settings: Vec<(&'static str, String)>,
@@ -71,6 +74,10 @@ pub struct Place {
     pub(super) owner_chosen: bool,
     pub(super) name: String,
     pub(super) sellerkey: Option<String>,
+    pub(super) uuid: Option<String>,
+    pub(super) api_key: Option<String>,
+    /// The host name that it has set for Wacht's clients.
+    pub(super) host: Option<String>,
 }
 
 impl Checked {
@@ -88,6 +95,7 @@ pub(super) struct NewLicense {
 
 /// A user with all that belongs to it.
 pub(super) struct NewUser {
+    /// Its UUID is nil if one is to be made.
     pub(super) user: User,
     /// To be hashed; until then the user is locked.
     pub(super) password: Option<String>,
@@ -266,6 +274,11 @@ pub fn check(document: Document, overrides: &Overrides, rules: &Rules, now: Time
     found.expect(fits, "secret", "takes 64 lower-case hex characters; leave it out and one is made");
     let fits = document.sellerkey.as_deref().is_none_or(is_sellerkey);
     found.expect(fits, "sellerkey", "takes 32 lower-case hex characters; leave it out and one is made");
+    let uuid = uuid(document.id.as_deref(), "id", &mut found).map(|id| id.to_string());
+    let fits = document.api_key.as_deref().is_none_or(is_api_key);
+    found.expect(fits, "api_key", "takes 32 lower-case hex characters; leave it out and one is made");
+    let fits = document.api_secret.as_deref().is_none_or(is_secret);
+    found.expect(fits, "api_secret", "takes 64 lower-case hex characters; leave it out and one is made");
     let created_at = found.time(document.created_at, "created_at").unwrap_or(now);
     let paused_at = found.time(document.paused_at, "paused_at");
 
@@ -276,7 +289,7 @@ pub fn check(document: Document, overrides: &Overrides, rules: &Rules, now: Time
     let Rules { targets, file_limit } = rules;
     let context = Context { now, paused_at, level, duration, plans: &plans, targets, file_limit: *file_limit };
 
-    let variables = variables(document.variables, &mut found);
+    let variables = variables(document.variables, &context, &mut found);
     let bans = bans(document.bans, &context, &mut found);
     let allowed_networks = allowed_networks(&document.allowed_networks, &mut found);
 
@@ -297,9 +310,20 @@ pub fn check(document: Document, overrides: &Overrides, rules: &Rules, now: Time
     if !found.told.is_empty() {
         return Err(Problems { told: found.told, more: found.more });
     }
+    let host = settings.iter().find(|(name, value)| *name == "wachtHost" && !value.is_empty());
     Ok(Checked {
-        place: Place { owner, ownerid, owner_chosen, name: name.unwrap_or_default(), sellerkey: document.sellerkey },
+        place: Place {
+            owner,
+            ownerid,
+            owner_chosen,
+            name: name.unwrap_or_default(),
+            sellerkey: document.sellerkey,
+            uuid,
+            api_key: document.api_key,
+            host: host.map(|(_, value)| value.clone()),
+        },
         secret: document.secret,
+        api_secret: document.api_secret,
         created_at,
         paused_at,
         settings,
@@ -315,6 +339,15 @@ pub fn check(document: Document, overrides: &Overrides, rules: &Rules, now: Time
         chats,
         logs,
     })
+}
+
+/// An id in its printed form.
+fn uuid(given: Option<&str>, path: impl Display, found: &mut Findings) -> Option<Uuid> {
+    let given = given?;
+    let read = given.parse::<Uuid>().ok().filter(|id| !id.is_nil() && id.to_string() == given);
+    let takes = "takes a UUID like 2f1c0a52-6b1e-4c7e-9a43-0c1f6f0f7a11, in lower case; leave it out and one is made";
+    found.expect(read.is_some(), path, takes);
+    read
 }
 
 fn settings(given: Vec<(String, String)>, found: &mut Findings) -> Vec<(&'static str, String)> {
@@ -375,11 +408,12 @@ fn plans(given: Option<Vec<OrText<super::Plan>>>, level: &str, found: &mut Findi
     plans
 }
 
-fn variables(given: Vec<super::Variable>, found: &mut Findings) -> Vec<Variable> {
+fn variables(given: Vec<super::Variable>, context: &Context<'_>, found: &mut Findings) -> Vec<Variable> {
     let mut seen = HashMap::new();
     let mut variables = Vec::with_capacity(given.len());
-    for (i, super::Variable { name, value, authenticated }) in given.into_iter().enumerate() {
-        let new = Variable { name, value, authenticated, updated_at: Time(0) };
+    for (i, super::Variable { name, value, authenticated, updated_at }) in given.into_iter().enumerate() {
+        let updated_at = found.time(updated_at, format_args!("variables[{i}].updated_at")).unwrap_or(context.now);
+        let new = Variable { name, value, authenticated, updated_at };
         match variable::check(&new) {
             Ok(()) => found.unique(&mut seen, new.name.clone(), i, "variables", ".name"),
             Err(error @ variable::VariableError::Value) => found.add(format_args!("variables[{i}].value"), error),

@@ -17,7 +17,7 @@ use crate::model::app::App;
 use crate::model::ban::BanTarget;
 use crate::model::ids::{AppId, LicenseId, TokenId, UserId};
 use crate::model::time::{Span, Time};
-use crate::model::user::Credential;
+use crate::model::user::{Credential, Profile};
 use crate::store::files::Place;
 use crate::store::{
     self, Tx, apps, bans, chats, devices, files, licenses, logs, plans, relays, subscriptions, tokens, user_variables,
@@ -145,6 +145,9 @@ fn head<W: Write>(page: &mut Page<'_, W>, app: &App) -> Result<(), ExportError> 
     page.field("name", &*app.name)?;
     page.field("secret", &app.secret)?;
     page.field("sellerkey", &app.sellerkey)?;
+    page.field("id", &*app.uuid)?;
+    page.field("api_key", &*app.api_key)?;
+    page.field("api_secret", &app.api_secret)?;
     page.field("created_at", app.created_at.0)?;
     if let Some(at) = app.paused_at {
         page.field("paused_at", at.0)?;
@@ -170,8 +173,10 @@ fn small_lists<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId) ->
     })?;
     page.list("variables", |page| {
         let all = variables::all(tx, app)?;
-        all.into_iter()
-            .try_for_each(|v| page.entry(Variable { name: v.name, value: v.value, authenticated: v.authenticated }))
+        all.into_iter().try_for_each(|found| {
+            let variables::Variable { name, value, authenticated, updated_at } = found;
+            page.entry(Variable { name, value, authenticated, updated_at: seconds(updated_at) })
+        })
     })?;
     page.list("bans", |page| bans::all(tx, app)?.into_iter().try_for_each(|found| page.entry(ban(found))))?;
     page.list("allowed_networks", |page| {
@@ -209,6 +214,8 @@ fn write_licenses<W: Write>(tx: &mut Tx<'_>, page: &mut Page<'_, W>, app: AppId)
                 used_by,
                 banned: found.banned.then_some(true),
                 ban_reason: found.ban_reason,
+                paused: found.paused.then_some(true),
+                expires_at: found.expires_at.map(|t| t.0),
             })?;
         }
     }
@@ -237,13 +244,22 @@ fn write_users<W: Write>(
             let variables = user_variables::of_user(tx, found.id)?;
             let muted_until = chats::muted_until(tx, found.id)?.map(|t| t.0);
             let two_factor = two_factor::secret_text(tx, vault, found.id)?;
+            let Profile { first_name, last_name, phone, phone_country_code } = found.profile;
             page.entry(User {
                 name: found.name,
+                id: Some(found.uuid.to_string()),
                 password: None,
                 password_hash,
                 login: login.map(str::to_owned),
-                email: None,
-                email_sha1: found.email_sha1,
+                email_sha1: found.email_sha1.filter(|_| found.email.is_none()),
+                email: found.email,
+                email_claimed: found.email_claimed.then_some(true),
+                first_name,
+                last_name,
+                phone,
+                phone_country_code,
+                device_limit: found.device_limit,
+                session_limit: found.session_limit,
                 ip: found.ip,
                 created_at: seconds(found.created_at),
                 last_login_at: seconds(found.last_login_at),

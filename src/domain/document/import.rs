@@ -16,15 +16,15 @@ use crate::domain::app::new_names;
 use crate::domain::chat::{self, ChatError};
 use crate::domain::hashing::Hashing;
 use crate::domain::owner::{self, OwnerError};
-use crate::domain::secret::{Proof, Work, new_secret, new_sellerkey};
+use crate::domain::secret::{Proof, Work, new_secret, new_sellerkey, new_uuid};
 use crate::domain::two_factor;
 use crate::domain::variable::{self, VariableError};
 use crate::domain::vault::Vault;
 use crate::model::app::{App, Owner};
 use crate::model::ids::{AppId, LicenseId, UserId};
 use crate::model::time::Time;
-use crate::model::user::Credential;
-use crate::store::apps::{self, NewApp};
+use crate::model::user::{Credential, User};
+use crate::store::apps::{self, Names, NewApp};
 use crate::store::lock::ImportLock;
 use crate::store::{
     self, Store, Tx, bans, chats, devices, files, licenses, logs, owners, plans, relays, subscriptions, tokens,
@@ -35,6 +35,10 @@ use super::check::{Checked, NewChannel, Place};
 
 /// Rows in one transaction: some ten milliseconds.
 const CHUNK: usize = 1_000;
+
+/// What only one app of a server can have set.
+const WACHT_HOST: &str = "wachtHost";
+const WACHT_DEFAULT: &str = "wachtDefault";
 
 /// The owner that is made when there is none, and the document names none.
 const NO_NAME: &str = owner::DEFAULT_NAME;
@@ -69,15 +73,17 @@ pub enum ImportError {
     /// Nothing says whose the app is to be.
     #[error("the document names no owner, and there are several; say which with --owner NAME")]
     WhichOwner,
-    /// Another app has the seller key.
-    #[error(
-        "sellerkey: app {app} of owner {owner} has this seller key; take it out of the document and a new one is made"
-    )]
-    SellerKey {
+    /// Another app has what only one can have.
+    #[error("{fields}: app {app} of owner {owner} has the same; take this out of the document{what_then}")]
+    Taken {
+        /// What it is, as the document calls it.
+        fields: String,
         /// That app's owner.
         owner: String,
         /// That app.
         app: String,
+        /// What is there in its place.
+        what_then: &'static str,
     },
     /// The app was removed while it was being filled.
     #[error("the app was removed while it was being filled; import again")]
@@ -155,6 +161,9 @@ pub struct Imported {
     pub replaced: Option<Replaced>,
     /// The document's ownerid, if the app's clients have to send another one now.
     pub old_ownerid: Option<String>,
+    /// The app that stays the one that Wacht's clients mean where nothing names another, though the document says so of
+    /// its own.
+    pub default_stays: Option<String>,
 }
 
 /// What an app had at the moment when another took its place.
@@ -176,12 +185,35 @@ pub fn may_import(tx: &mut Tx<'_>, place: &Place, replace: bool) -> Result<(), I
     if let (Some(app), false) = (&existing, replace) {
         return Err(exists(app));
     }
-    let Some(sellerkey) = &place.sellerkey else { return Ok(()) };
-    match apps::by_sellerkey(tx, sellerkey)? {
-        Some(other) if existing.is_none_or(|app| app.id != other.id) => Err(seller_key(&other)),
-        _ => Ok(()),
+    let existing = existing.map(|app| app.id);
+    // All that is taken by the first app that has any of it.
+    let mut taken: Option<(App, Vec<&str>)> = None;
+    let Place { sellerkey, uuid, api_key, host, .. } = place;
+    for (field, value, find) in [
+        ("sellerkey", sellerkey, apps::by_sellerkey as Finder),
+        ("id", uuid, apps::by_uuid),
+        ("api_key", api_key, apps::by_api_key),
+    ] {
+        let Some(value) = value else { continue };
+        let Some(other) = find(tx, value)?.filter(|other| Some(other.id) != existing) else { continue };
+        match &mut taken {
+            None => taken = Some((other, vec![field])),
+            Some((first, fields)) if first.id == other.id => fields.push(field),
+            Some(_) => {}
+        }
+    }
+    if let Some((other, fields)) = taken {
+        return Err(is_taken(&other, &fields.join(", "), ", and a new one is made"));
+    }
+    let Some(host) = host else { return Ok(()) };
+    match apps::by_setting(tx, WACHT_HOST, host)?.filter(|other| Some(other.id) != existing) {
+        Some(other) => Err(is_taken(&other, "settings.wachtHost", "")),
+        None => Ok(()),
     }
 }
+
+/// Finds the app that has something.
+type Finder = fn(&mut Tx<'_>, &str) -> Result<Option<App>, store::Error>;
 
 /// Hashes the plain-text passwords on this many threads.
 pub fn hash_passwords(
@@ -232,7 +264,7 @@ pub fn run(
     });
     // Best effort: what is left now goes with the next import.
     let removed = remove_hidden(store, alone, progress);
-    let (app, replaced) = done?;
+    let (app, replaced, default_stays) = done?;
     removed?;
     let locked = checked.users.iter().filter(|new| new.user.credential == Credential::Locked).count();
     Ok(Imported {
@@ -242,6 +274,7 @@ pub fn run(
         users: checked.users.len(),
         locked,
         replaced,
+        default_stays,
     })
 }
 
@@ -439,7 +472,13 @@ fn write_users(
 ) -> Result<Vec<UserId>, ImportError> {
     let mut ids = Vec::with_capacity(chunk.len());
     for new in &checked.users[chunk] {
-        let id = users::insert(tx, app, &new.user)?.ok_or(ImportError::Gone)?;
+        let id = if new.user.uuid.is_nil() {
+            let uuid = new_uuid(&mut rand::rng());
+            users::insert(tx, app, &User { uuid, ..new.user.clone() })?
+        } else {
+            users::insert(tx, app, &new.user)?
+        };
+        let id = id.ok_or(ImportError::Gone)?;
         for device in &new.devices {
             devices::insert(tx, id, &device.hwid, device.bound_at)?;
         }
@@ -520,7 +559,8 @@ fn write_channel(tx: &mut Tx<'_>, app: AppId, new: &NewChannel, users: &[UserId]
     Ok(())
 }
 
-/// The swap: the old app goes out of sight, the new one takes its name, its seller key and its place.
+/// The swap: the old app goes out of sight, the new one takes its name, its keys and its place. Answers also the app that
+/// stays Wacht's default.
 fn show(
     tx: &mut Tx<'_>,
     owner: &Owner,
@@ -528,29 +568,50 @@ fn show(
     checked: &Checked,
     replace: bool,
     rng: &mut impl CryptoRng,
-) -> Result<(App, Option<Replaced>), ImportError> {
+) -> Result<(App, Option<Replaced>, Option<String>), ImportError> {
     may_import(tx, &checked.place, replace)?;
     let mut replaced = None;
-    let mut sellerkey = checked.place.sellerkey.clone();
+    let Place { mut sellerkey, mut uuid, mut api_key, .. } = checked.place();
+    let mut api_secret = checked.api_secret.clone();
     if let Some(old) = apps::find(tx, &owner.ownerid, &checked.place.name)? {
         replaced = Some(Replaced { licenses: licenses::count(tx, old.id)?, users: users::count(tx, old.id)? });
         apps::hide(tx, old.id)?;
         apps::set_identity(tx, old.id, &new_sellerkey(rng), old.created_at)?;
+        apps::set_names(tx, old.id, &new_names(rng))?;
         sellerkey = sellerkey.or(Some(old.sellerkey));
+        uuid = uuid.or(Some(old.uuid.to_string()));
+        api_key = api_key.or(Some(old.api_key.to_string()));
+        api_secret = api_secret.or(Some(old.api_secret));
     }
+    let made = new_names(rng);
+    let names = Names {
+        uuid: uuid.unwrap_or(made.uuid),
+        api_key: api_key.unwrap_or(made.api_key),
+        api_secret: api_secret.unwrap_or(made.api_secret),
+    };
     let sellerkey = sellerkey.unwrap_or_else(|| new_sellerkey(rng));
-    let named = apps::set_identity(tx, id, &sellerkey, checked.created_at)?;
+    let named = apps::set_identity(tx, id, &sellerkey, checked.created_at)? && apps::set_names(tx, id, &names)?;
+    // Another app's clients are not taken from it because a document says so.
+    let default = if checked.settings.iter().any(|(name, value)| *name == WACHT_DEFAULT && value == "1") {
+        apps::by_setting(tx, WACHT_DEFAULT, "1")?
+    } else {
+        None
+    };
+    if default.is_some() {
+        apps::unset(tx, id, WACHT_DEFAULT)?;
+    }
     if !named || !apps::set_ready(tx, id)? {
         return Err(ImportError::Gone);
     }
     let app = apps::find(tx, &owner.ownerid, &checked.place.name)?.ok_or(ImportError::Gone)?;
-    Ok((app, replaced))
+    Ok((app, replaced, default.map(|app| app.name.to_string())))
 }
 
 fn exists(app: &App) -> ImportError {
     ImportError::Exists { owner: app.owner.to_string(), name: app.name.to_string() }
 }
 
-fn seller_key(app: &App) -> ImportError {
-    ImportError::SellerKey { owner: app.owner.to_string(), app: app.name.to_string() }
+fn is_taken(app: &App, fields: &str, what_then: &'static str) -> ImportError {
+    let (owner, app) = (app.owner.to_string(), app.name.to_string());
+    ImportError::Taken { fields: fields.to_owned(), owner, app, what_then }
 }

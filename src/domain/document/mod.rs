@@ -34,6 +34,9 @@ pub struct Document {
     name: Option<String>,
     secret: Option<String>,
     sellerkey: Option<String>,
+    id: Option<String>,
+    api_key: Option<String>,
+    api_secret: Option<String>,
     #[serde(deserialize_with = "fields::time")]
     created_at: Option<i64>,
     #[serde(deserialize_with = "fields::time")]
@@ -83,6 +86,8 @@ struct Variable {
     value: String,
     #[serde(default = "fields::yes")]
     authenticated: bool,
+    #[serde(default, deserialize_with = "fields::time")]
+    updated_at: Option<i64>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -219,6 +224,10 @@ struct License {
     banned: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ban_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "fields::time")]
+    expires_at: Option<i64>,
 }
 
 impl From<String> for License {
@@ -231,6 +240,8 @@ impl From<String> for License {
 #[serde(default, deny_unknown_fields, expecting = "an object")]
 struct User {
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     /// Read only: in plain text.
     #[serde(skip_serializing)]
     password: Option<String>,
@@ -238,11 +249,25 @@ struct User {
     password_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<String>,
-    /// Read only: in plain text.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// Written only where the text is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     email_sha1: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_claimed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone_country_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_limit: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
     #[serde(deserialize_with = "fields::time")]

@@ -30,7 +30,7 @@ pub fn login(
     terms: Terms,
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
-    device::check_shape(app, claim.hwid)?;
+    check_device(app, claim, terms)?;
     let user = find(tx, app, claim.username)?;
     login_as(tx, app, claim, user, terms, proof)
 }
@@ -44,7 +44,7 @@ pub fn login_by_email(
     terms: Terms,
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
-    device::check_shape(app, claim.hwid)?;
+    check_device(app, claim, terms)?;
     let Some(sha1) = claim.email.map(secret::email_sha1) else { return Err(Refusal::UserNotFound.into()) };
     let user = match users::by_claimed_email(tx, app.id, &sha1)? {
         Some(user) => Some(user),
@@ -52,6 +52,14 @@ pub fn login_by_email(
     };
     let user = user.ok_or(Refusal::UserNotFound)?;
     login_as(tx, app, &Claim { username: None, ..*claim }, user, terms, proof)
+}
+
+/// A page has no device, whatever the app asks of programs.
+fn check_device(app: &App, claim: &Claim<'_>, terms: Terms) -> Result<(), Refusal> {
+    match terms {
+        Terms::Program => device::check_shape(app, claim.hwid),
+        Terms::Page => Ok(()),
+    }
 }
 
 fn login_as(

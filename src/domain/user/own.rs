@@ -1,4 +1,4 @@
-//! What a logged-in program does to its own user: a ban, another name. Knows no wire.
+//! Who is logged in on a session, and what a logged-in program does to its own user: a ban, another name. Knows no wire.
 
 use std::net::IpAddr;
 
@@ -6,17 +6,18 @@ use ipnet::IpNet;
 
 use crate::model::app::App;
 use crate::model::ban::{BanTarget, MAX_HWID};
-use crate::model::session::Session;
+use crate::model::ids::SessionId;
+use crate::model::session::{Session, SessionKind};
 use crate::model::time::Time;
 use crate::model::user::{Credential, User};
 use crate::store::bans::{self, Ban};
-use crate::store::{Tx, licenses, one_time_secrets, sessions, users};
+use crate::store::{Tx, licenses, one_time_secrets, sessions, subscriptions, users};
 
 use super::super::license::MAX_REASON;
 use super::super::lists::Lists;
 use super::super::secret::{MAX_PASSWORD, Proof, Work};
-use super::super::{Refusal, Stop};
-use super::{MAX_USERNAME, ban_user};
+use super::super::{Refusal, Stop, ban, session, subscription};
+use super::{Entered, MAX_USERNAME, ban_user};
 
 /// The reason of a ban for which the client gives none (contract 4.18).
 const NO_REASON: &str = "User banned from triggering ban function in the client";
@@ -25,6 +26,27 @@ const NO_REASON: &str = "User banned from triggering ban function in the client"
 pub fn of_session(tx: &mut Tx<'_>, app: &App, session: &Session) -> Result<User, Stop> {
     let user = session.user.as_ref().ok_or(Refusal::SessionNotValidated)?;
     users::by_id(tx, app.id, user.id)?.ok_or_else(|| Refusal::SessionNotValidated.into())
+}
+
+/// The user behind a session token, if it may still be answered: neither it nor where it calls from is banned, and
+/// something that it holds runs (authgate 2.2 and 2.8).
+pub fn of_token(tx: &mut Tx<'_>, app: &App, id: SessionId, ip: IpAddr, now: Time) -> Result<Entered, Stop> {
+    let session = session::live(tx, app, id, now)?;
+    let user = match (session.kind, &session.user) {
+        (SessionKind::Token, Some(user)) => users::by_id(tx, app.id, user.id)?,
+        _ => None,
+    };
+    let user = user.ok_or(Refusal::SessionNotFound)?;
+    if user.banned {
+        return Err(Refusal::UserBanned(user.ban_reason).into());
+    }
+    let hwid = session.hwid.as_deref();
+    if let Some(refusal) = ban::find(tx, app.id, hwid, ip)? {
+        return Err(refusal.into());
+    }
+    let subscriptions = subscription::running(app, subscriptions::of_user(tx, user.id)?, now)?;
+    let hwid = hwid.map(str::to_owned);
+    Ok(Entered { username: user.name.clone(), user, subscriptions, hwid })
 }
 
 /// Bans the session's user, its address and, if the client names it, its device (contract 4.18). Nobody is logged in as

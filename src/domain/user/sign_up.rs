@@ -19,9 +19,10 @@ use super::super::secret::{self, MAX_EMAIL, MAX_PASSWORD, Proof, Work};
 use super::super::{Refusal, Stop, app, ban, license, subscription};
 use super::{Entered, MAX_USERNAME, redeem};
 
-/// The longest part of a profile, in bytes. The phone has a limit of its own (wacht W13).
-const MAX_NAME_PART: usize = 100;
-const MAX_PHONE: usize = 32;
+/// The longest first or last name, in bytes. The phone has a limit of its own (wacht W13).
+pub const MAX_NAME_PART: usize = 100;
+/// The longest phone number, and the longest country code, in bytes.
+pub const MAX_PHONE: usize = 32;
 
 /// What a new user is called.
 #[derive(Clone, Copy, Debug)]
@@ -155,16 +156,22 @@ pub fn sign_up(
 
 type Redeemed = (License, Vec<Plan>);
 
-/// Everything that can refuse a sign-up. Answers what the user is called, and what it redeems.
-fn may_sign_up(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &SignUp<'_>) -> Result<(String, Option<Redeemed>), Stop> {
+/// What can be refused by what was sent alone: the limits that hold everywhere, and the app's own.
+pub fn check_new(app: &App, lists: &Lists, by: &SignUp<'_>) -> Result<(), Refusal> {
     by.check()?;
     let least = app.settings.min_username_length;
     if matches!(by.name, Name::Given(name) if (name.len() as i64) < least) {
-        return Err(Refusal::UsernameTooShort.into());
+        return Err(Refusal::UsernameTooShort);
     }
     if app.settings.block_leaked_passwords && by.password.is_some_and(|password| lists.is_leaked(password)) {
-        return Err(Refusal::PasswordLeaked.into());
+        return Err(Refusal::PasswordLeaked);
     }
+    Ok(())
+}
+
+/// Everything that can refuse a sign-up. Answers what the user is called, and what it redeems.
+fn may_sign_up(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &SignUp<'_>) -> Result<(String, Option<Redeemed>), Stop> {
+    check_new(app, lists, by)?;
     app::check_open(app)?;
     if let Some(refusal) = ban::find(tx, app.id, by.hwid, by.ip)? {
         return Err(refusal.into());

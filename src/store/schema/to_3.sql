@@ -45,7 +45,8 @@ CREATE TABLE browsers (
     active     INTEGER
 ) STRICT;
 CREATE INDEX browsers_by_app ON browsers (app_id);
-CREATE INDEX browsers_by_use ON browsers (used_at);
+CREATE INDEX browsers_by_use ON browsers (used_at) WHERE active IS NOT NULL;
+CREATE INDEX browsers_by_use_alone ON browsers (used_at) WHERE active IS NULL;
 CREATE TABLE sign_ins (
     id         INTEGER PRIMARY KEY,
     browser_id INTEGER NOT NULL REFERENCES browsers (id) ON DELETE CASCADE,

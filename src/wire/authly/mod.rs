@@ -110,7 +110,7 @@ async fn who(
         // Tokens and sign-ins of other formats are no sessions of a program.
         if let Some(session) = found.filter(|session| session.kind == SessionKind::Init) {
             let named = Named::Row(session.app);
-            let app = if ask { apps::lookup_named(store, named).await? } else { apps::cached(store, named) };
+            let app = if ask { apps::lookup_named(store, named).await? } else { apps::known_named(store, named) };
             return Ok(Known { app, session: Some(session) });
         }
     }

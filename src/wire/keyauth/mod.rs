@@ -13,7 +13,7 @@ use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::exchange::{Request, Response};
 use crate::model::ids::SessionId;
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionKind};
 use crate::pending::pending;
 use crate::store::{self, apps, sessions};
 
@@ -203,8 +203,10 @@ impl Exchange {
                 None => cache.session(id).map(Some).or_else(|| self.unasked()).ok_or(Missing::Session(id))?,
             };
             known.session = Some(opened.session.clone());
-            // A session of another app is none, and its key is none of this app's business.
-            opened.session = opened.session.filter(|session| session.app == app.id);
+            // A session of another app is none, and its key is none of this app's business. What stands behind a token
+            // or a browser of other formats is none either: they give it for less than a program's login asks.
+            opened.session =
+                opened.session.filter(|session| session.app == app.id && session.kind == SessionKind::Init);
             if let Some(session) = &opened.session {
                 opened.seal = sealer.of_session(session);
             }

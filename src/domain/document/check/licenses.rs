@@ -52,10 +52,10 @@ fn license(
             "names a user that the document does not have; leave it out for a user that was deleted (and give used_at)";
         found.add(format_args!("{path}.used_by"), text);
     }
-    let (used_at, banned) = state(&given, used_at, path, context, found);
+    let State { used_at, banned, paused } = state(&given, used_at, path, context, found);
     let license = License {
-        paused: false,
-        expires_at: None,
+        paused,
+        expires_at: found.time(given.expires_at, format_args!("{path}.expires_at")),
         id: LicenseId(0),
         key: given.key,
         level,
@@ -71,21 +71,21 @@ fn license(
     NewLicense { license, user }
 }
 
-/// What `status`, `used_at`, `used_by`, `banned` and `ban_reason` say together.
-fn state(
-    given: &Given,
+struct State {
     used_at: Option<Time>,
-    path: &str,
-    context: &Context<'_>,
-    found: &mut Findings,
-) -> (Option<Time>, bool) {
+    banned: bool,
+    paused: bool,
+}
+
+/// What `status`, `used_at`, `used_by`, `banned`, `ban_reason` and `paused` say together.
+fn state(given: &Given, used_at: Option<Time>, path: &str, context: &Context<'_>, found: &mut Findings) -> State {
     let status = given.status.as_deref().and_then(|word| {
-        [LicenseState::Unused, LicenseState::Used, LicenseState::Banned]
+        [LicenseState::Unused, LicenseState::Used, LicenseState::Paused, LicenseState::Banned]
             .into_iter()
             .find(|state| state.label().eq_ignore_ascii_case(word))
     });
     let known = given.status.is_none() || status.is_some();
-    found.expect(known, format_args!("{path}.status"), "takes Not Used, Used or Banned");
+    found.expect(known, format_args!("{path}.status"), "takes Not Used, Used, Paused or Banned");
 
     let said_banned = match (status, given.banned) {
         (Some(LicenseState::Banned), None) => Some(true),
@@ -95,14 +95,15 @@ fn state(
     let used = used_at.is_some() || given.used_by.is_some();
     let contradiction = match status {
         None => false,
-        Some(LicenseState::Unused) => used || banned,
-        Some(LicenseState::Paused) => used || banned,
+        Some(LicenseState::Unused) => used || banned || given.paused == Some(true),
+        Some(LicenseState::Paused) => used || banned || given.paused == Some(false),
         Some(LicenseState::Used) => banned,
         Some(LicenseState::Banned) => !banned,
     };
-    let text = "contradicts used_at, used_by, banned or ban_reason; leave one of them out";
+    let text = "contradicts used_at, used_by, banned, ban_reason or paused; leave one of them out";
     found.expect(!contradiction, format_args!("{path}.status"), text);
 
     let used = used || status == Some(LicenseState::Used);
-    (used_at.or(used.then_some(context.now)), banned)
+    let paused = given.paused.unwrap_or(status == Some(LicenseState::Paused));
+    State { used_at: used_at.or(used.then_some(context.now)), banned, paused }
 }

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use crate::domain::secret::{self, MAX_EMAIL, MAX_PASSWORD};
 use crate::domain::two_factor;
-use crate::domain::user::MAX_USERNAME;
+use crate::domain::user::{MAX_LIMIT, MAX_NAME_PART, MAX_PHONE, MAX_USERNAME};
 use crate::domain::user_variable::{self, MAX_COUNT, UserVariableError};
 use crate::model::ids::{SubscriptionId, fold};
 use crate::model::time::{MAX_SPAN_SECONDS, Span};
-use crate::model::user::{Credential, Device, Subscription, User};
+use crate::model::user::{Credential, Device, Profile, Subscription, User};
 use crate::store::user_variables::UserVariable;
 
 use super::super::{OrText, Subscription as GivenSubscription, User as Given, UserVariable as GivenVariable};
@@ -35,7 +35,26 @@ pub(super) fn check(
     found: &mut Findings,
 ) -> Vec<NewUser> {
     let licenses = Licenses { all: licenses, by_key: keys };
-    given.into_iter().enumerate().map(|(i, given)| user(given, i, context, &licenses, found)).collect()
+    let users: Vec<NewUser> =
+        given.into_iter().enumerate().map(|(i, given)| user(given, i, context, &licenses, found)).collect();
+    unique(&users, found);
+    users
+}
+
+/// What no two users have: an id, an address that both claim, a phone number.
+fn unique(users: &[NewUser], found: &mut Findings) {
+    let (mut ids, mut addresses, mut phones) = (HashMap::new(), HashMap::new(), HashMap::new());
+    for (i, NewUser { user, .. }) in users.iter().enumerate() {
+        if !user.uuid.is_nil() {
+            found.unique(&mut ids, user.uuid.to_string(), i, "users", ".id");
+        }
+        if let (true, Some(sha1)) = (user.email_claimed, &user.email_sha1) {
+            found.unique(&mut addresses, sha1.clone(), i, "users", ".email_claimed");
+        }
+        if let Some(phone) = &user.profile.phone {
+            found.unique(&mut phones, phone.clone(), i, "users", ".phone");
+        }
+    }
 }
 
 fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>, found: &mut Findings) -> NewUser {
@@ -48,7 +67,21 @@ fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>,
     found.expect(fits, format_args!("{path}.ip"), "takes an IPv4 or IPv6 address");
 
     let (credential, password) = credential(&given, at, &path, licenses, found);
-    let email_sha1 = email(given.email, given.email_sha1, &path, found);
+    let email_sha1 = email(given.email.as_deref(), given.email_sha1, &path, found);
+    let email_claimed = given.email_claimed.unwrap_or_default();
+    let has_address = !email_claimed || email_sha1.is_some();
+    found.expect(has_address, format_args!("{path}.email_claimed"), "belongs to an address; give email, too");
+    let profile = Profile {
+        first_name: given.first_name,
+        last_name: given.last_name,
+        phone: given.phone,
+        phone_country_code: given.phone_country_code,
+    };
+    self::profile(&profile, &path, found);
+    for (field, limit) in [("device_limit", given.device_limit), ("session_limit", given.session_limit)] {
+        let fits = limit.is_none_or(|limit| (1..=MAX_LIMIT).contains(&limit));
+        found.expect(fits, format_args!("{path}.{field}"), format_args!("takes 1 to {MAX_LIMIT}"));
+    }
     let devices = devices(given.devices, &path, context, found);
     let subscriptions = given.subscriptions.into_iter().enumerate().map(|(i, OrText(given))| {
         let path = format!("{path}.subscriptions[{i}]");
@@ -66,13 +99,19 @@ fn user(given: Given, at: usize, context: &Context<'_>, licenses: &Licenses<'_>,
         );
         secret
     });
+    let uuid = super::uuid(given.id.as_deref(), format_args!("{path}.id"), found).unwrap_or_default();
     let user = User {
+        email: given.email,
         email_sha1,
+        email_claimed,
+        profile,
+        device_limit: given.device_limit,
+        session_limit: given.session_limit,
         ip: given.ip,
         last_login_at,
         banned,
         ban_reason: given.ban_reason,
-        ..User::new(uuid::Uuid::nil(), given.name, credential, created_at)
+        ..User::new(uuid, given.name, credential, created_at)
     };
     NewUser { user, password, devices, subscriptions, variables, muted_until, two_factor }
 }
@@ -117,15 +156,29 @@ fn credential(
     }
 }
 
-fn email(plain: Option<String>, sha1: Option<String>, path: &str, found: &mut Findings) -> Option<String> {
+fn profile(profile: &Profile, path: &str, found: &mut Findings) {
+    let Profile { first_name, last_name, phone, phone_country_code } = profile;
+    for (field, text, most) in [
+        ("first_name", first_name, MAX_NAME_PART),
+        ("last_name", last_name, MAX_NAME_PART),
+        ("phone", phone, MAX_PHONE),
+        ("phone_country_code", phone_country_code, MAX_PHONE),
+    ] {
+        let fits = |text: &String| text.len() <= most && !text.chars().any(char::is_control);
+        let takes = format_args!("takes at most {most} bytes, without control characters");
+        found.expect(text.as_ref().is_none_or(fits), format_args!("{path}.{field}"), takes);
+    }
+}
+
+/// The SHA-1 of the address, which may be given as text, as SHA-1, or both.
+fn email(plain: Option<&str>, sha1: Option<String>, path: &str, found: &mut Findings) -> Option<String> {
     match (plain, sha1) {
-        (Some(_), Some(_)) => {
-            found.add(path, "takes only one of email and email_sha1");
-            None
-        }
-        (Some(email), None) => {
-            found.bytes(&email, 1, MAX_EMAIL, format_args!("{path}.email"));
-            Some(secret::email_sha1(&email))
+        (Some(email), sha1) => {
+            found.bytes(email, 1, MAX_EMAIL, format_args!("{path}.email"));
+            let of_text = secret::email_sha1(email);
+            let agree = sha1.is_none_or(|sha1| sha1 == of_text);
+            found.expect(agree, format_args!("{path}.email_sha1"), "is not that of email; leave it out");
+            Some(of_text)
         }
         (None, Some(sha1)) => {
             let fits = sha1.len() == 40 && sha1.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

@@ -130,6 +130,7 @@ pub static COMMON: &[Refusal] = &[
     Refusal::OwnerIdLength,
     Refusal::AppNotFound,
     Refusal::RateLimited(Duration::from_secs(0)),
+    Refusal::FormatOff,
     Refusal::AppBanned,
     Refusal::InvalidRequest(String::new()),
     Refusal::UnknownCall,
