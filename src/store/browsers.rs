@@ -15,7 +15,8 @@ const SET_ACTIVE: &str = "UPDATE browsers SET active = $2 WHERE id = $1";
 const SIGN_INS: &str = "SELECT i.id, i.attempt_id, i.signed_up, i.created_at, s.id, s.user_id, s.ip, s.expires_at \
                         FROM sign_ins i LEFT JOIN sessions s ON s.id = i.session_id AND s.ended_at IS NULL \
                         AND s.expires_at > $2 AND s.user_id IS NOT NULL \
-                        WHERE i.browser_id = $1 ORDER BY i.created_at, i.id";
+                        WHERE i.browser_id = $1 \
+                        ORDER BY (SELECT o.row FROM sessions o WHERE o.id = i.session_id)";
 const INSERT_SIGN_IN: &str = "INSERT INTO sign_ins (id, browser_id, session_id, attempt_id, signed_up, created_at) \
                               VALUES ($1, $2, $3, $4, $5, $6)";
 const UNUSED: &str = "SELECT id FROM browsers WHERE active IS NOT NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
