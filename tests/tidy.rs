@@ -236,10 +236,10 @@ fn no_source_file_is_orphaned() {
             let above = other.path.with_extension("") == parent;
             (beside || above)
                 && other.text.lines().any(|line| {
-                    ["pub ", "pub(crate) ", "pub(super) "]
-                        .iter()
-                        .fold(line.trim(), |line, word| line.trim_start_matches(word))
-                        == format!("mod {name};")
+                    let line = line.trim();
+                    let visible = ["pub ", "pub(crate) ", "pub(super) "];
+                    let line = visible.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
+                    line == format!("mod {name};")
                 })
         });
         if !declared {

@@ -223,7 +223,7 @@ settings! {
     wacht_default: bool = false, "wachtDefault", Flag, "Wacht: 1: this app is meant where nothing else names one; setting it takes it from the others";
     wacht_sign_up: Text = text("open"), "wachtSignUp", Word(&["open", "invitation", "closed"]), "Wacht: who may sign up; an invitation is an unused license";
     wacht_staging: bool = false, "wachtStaging", Flag, "Wacht: 1: the session is also in a header and a query parameter, for development";
-    wacht_origins: Text = text(""), "wachtOrigins", Free(2048), "Wacht: web pages elsewhere that may call with the cookie, like https://example.com, separated by blanks";
+    wacht_origins: Text = text(""), "wachtOrigins", Free(2048), "Wacht: web pages elsewhere that may call with the cookie, like `https://example.com`, separated by blanks";
 
     logged_in: Text = text("Logged in!"), "loggedInMsg", Message(100), "login or registration done";
     username_taken: Text = text("Username Already Exists."), "usernametaken", Message(100), "the username exists";
