@@ -155,6 +155,7 @@ Settings (KeyAuth's names), their defaults and what they do:
             Kind::Int(least, most) => format!("{least} to {most}"),
             Kind::Text(most) => format!("text, at most {most} bytes"),
             Kind::Word(words) => words.join(", "),
+            Kind::Host => "a host name".to_owned(),
             Kind::Message(most) => format!("message, 1 to {most} bytes"),
         };
         let default = setting.default();

@@ -142,11 +142,7 @@ fn is_hex(text: &str, length: usize) -> bool {
 /// Sets a setting by its KeyAuth name. `paused` also stops or starts the clock of what the app's users hold.
 pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Result<(), AppError> {
     let setting = Setting::find(name)?;
-    let mut value = setting.check(value)?;
-    if setting.name == "wachtHost" {
-        // As it is compared: clients write host names in any case.
-        value = value.trim().to_ascii_lowercase();
-    }
+    let value = setting.check(value)?;
     if setting.name == "paused" {
         return pause(tx, app, value == "1", now).map_err(AppError::Store);
     }

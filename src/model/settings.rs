@@ -17,6 +17,8 @@ pub enum Kind {
     Text(usize),
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A host name without port, kept in lower case, as it is compared; may be empty.
+    Host,
     /// A text shown to the customer: at most so many bytes, never blank (some clients exit on an empty message).
     Message(usize),
 }
@@ -72,6 +74,16 @@ impl Setting {
                 Some(word) => Ok((*word).to_owned()),
                 None => Err(unfit(format!("one of {}", words.join(", ")))),
             },
+            Kind::Host => {
+                let host = value.trim().to_ascii_lowercase();
+                let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+                let is_v6 = host.starts_with('[') && host.ends_with(']');
+                if host.len() <= 253 && (is_v6 || host.bytes().all(fits)) {
+                    Ok(host)
+                } else {
+                    Err(unfit("a host name like login.example.com, without scheme, port or path".to_owned()))
+                }
+            }
             Kind::Text(most) if value.len() > most || value.contains('\0') => {
                 Err(unfit(format!("a text of at most {most} bytes")))
             }
@@ -169,7 +181,7 @@ const fn text(default: &'static str) -> Text {
     Cow::Borrowed(default)
 }
 
-use Kind::{Flag, Int, Message, Text as Free, Word};
+use Kind::{Flag, Host, Int, Message, Text as Free, Word};
 
 settings! {
     enabled: bool = true, "enabled", Flag, "0: init answers appdisabled";
@@ -219,7 +231,7 @@ settings! {
     authly_hash: Text = text(""), "hashSha256", Free(6400), "Authly: accepted program hashes, SHA-256 in hex, written one after another; empty: see hash";
     authly_signed: bool = false, "authlySigned", Flag, "Authly: 1: answers are signed with the server's key (`keystead config public-key`)";
     authly_sets_variables: bool = false, "authlySetsVariables", Flag, "Authly: 1: users who are logged in may set the app's variables";
-    wacht_host: Text = text(""), "wachtHost", Free(253), "Wacht: the host name at which this app is meant; one app for each";
+    wacht_host: Text = text(""), "wachtHost", Host, "Wacht: the host name at which this app is meant; one app for each";
     wacht_default: bool = false, "wachtDefault", Flag, "Wacht: 1: this app is meant where nothing else names one; setting it takes it from the others";
     wacht_sign_up: Text = text("open"), "wachtSignUp", Word(&["open", "invitation", "closed"]), "Wacht: who may sign up; an invitation is an unused license";
     wacht_staging: bool = false, "wachtStaging", Flag, "Wacht: 1: the session is also in a header and a query parameter, for development";
@@ -276,9 +288,16 @@ mod tests {
             ("loggedInMsg", "  "),
             ("loggedInMsg", "Initialized"),
             ("minHwid", "-1"),
+            ("wachtHost", "https://login.example.com"),
+            ("wachtHost", "login.example.com:8080"),
+            ("wachtSignUp", "Open"),
         ] {
             assert!(Setting::find(name).expect(name).check(value).is_err(), "{name}={value}");
         }
+        assert_eq!(
+            Setting::find("wachtHost").expect("is there").check(" Login.Example.COM "),
+            Ok("login.example.com".into())
+        );
         assert!(Setting::find("Enabled").is_err(), "names are exact");
     }
 
