@@ -199,11 +199,10 @@ fn a_wrong_name_costs_what_a_wrong_password_costs() {
         let wrong = json!({"username": name, "password": "wrong"});
         let activation = json!({"username": name, "password": "wrong", "code": "KEY-1"});
         let headers = [("x-api-username", name), ("x-api-password", "wrong"), ("x-hardware-id", "hw-01")];
-        let ways: [&(dyn Fn() -> Reply + Sync); 3] = [
-            &|| client.login(&wrong, "hw-01"),
-            &|| client.post("/activate_license", &activation),
-            &|| client.get("/app_context", &headers),
-        ];
+        let ways: [&(dyn Fn() -> Reply + Sync); 3] =
+            [&|| client.login(&wrong, "hw-01"), &|| client.post("/activate_license", &activation), &|| {
+                client.get("/app_context", &headers)
+            }];
         for (way, ask) in ways.into_iter().enumerate() {
             assert_denied(&ask(), 401, WRONG_CREDENTIALS);
             // Twelve at once against room for two; a round in which none was busy is possible, ten are not.

@@ -216,7 +216,7 @@ fn every_path_is_walked() {
             let same =
                 SAME.iter().find(|(alias, _)| *alias == full).map_or(full.as_str(), |(_, stands_for)| stands_for);
             // What is there for nobody, in its own words.
-            if !walked(door, same) && same != "/api/integration/{}" {
+            if !walked(door, same) && !same.ends_with("/{*}") {
                 missing.push(format!("{door:?} {path}"));
             }
         }

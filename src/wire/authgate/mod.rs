@@ -46,7 +46,7 @@ pub static FAMILY: Family = Family {
         ("/activate_license", &activate_license::ENDPOINT.door),
         ("/api/integration/files/{}/download", &download::ENDPOINT.door),
         ("/files/{}/download", &download::ENDPOINT.door),
-        ("/api/integration/{}", &NOTHING),
+        ("/api/integration/{*}", &NOTHING),
     ],
 };
 
