@@ -153,6 +153,7 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         }
         Refusal::VariableNotFound => fixed(404, "VARIABLE_NOT_FOUND", "Variable not found"),
         Refusal::VariableReadOnly => fixed(403, "PERMISSION_DENIED", "Only the operator sets variables"),
+        Refusal::TooManyVariables => fixed(403, "PERMISSION_DENIED", "There are as many variables as users may make"),
         Refusal::ChannelNotFound => fixed(404, "CHANNEL_NOT_FOUND", "Channel not found"),
         Refusal::ChatTooFast => fixed(429, "RATE_LIMITED", "You are writing too fast. Try again in a moment"),
         Refusal::ChatMuted(until) => owned(403, "USER_MUTED", format!("You are muted until {}", date(*until))),
@@ -187,7 +188,6 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         | Refusal::NobodyOnline
         | Refusal::VariableNameMissing
         | Refusal::VariableDataMissing
-        | Refusal::TooManyVariables
         | Refusal::UserVariableNotFound
         | Refusal::RelayNotFound
         | Refusal::RelayFailed
