@@ -30,11 +30,13 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<Box<str>> {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(Box::from)
 }
 
-/// The headers that a door asks for. One whose value is no text is not there.
+/// The headers that a door asks for. One whose value is no text is there all the same, with a mark for what cannot be
+/// read: who sends a credential that nobody can read is not one who sends none, and a cookie of somebody else's does not
+/// take ours along.
 pub(super) fn headers(headers: &HeaderMap, wanted: &[&'static str]) -> Vec<(&'static str, Box<str>)> {
     let values = |name: &&'static str| {
         let name = *name;
-        headers.get_all(name).iter().filter_map(move |v| Some((name, std::str::from_utf8(v.as_bytes()).ok()?.into())))
+        headers.get_all(name).iter().map(move |v| (name, String::from_utf8_lossy(v.as_bytes()).into()))
     };
     wanted.iter().flat_map(values).collect()
 }

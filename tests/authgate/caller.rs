@@ -170,6 +170,10 @@ fn nobody_is_let_in_where_that_is_switched_on() {
     assert_denied(&client.get("/app_context", &[("authorization", "Bearer x")]), 401, INVALID_TOKEN);
     let off = client.get("/app_context", &[("x-api-license-code", "KEY-1")]);
     assert_eq!(off.status, 401, "{off:?}");
+    let headers: String = client.headers().iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("GET /app_context HTTP/1.1\r\nhost: x\r\n{headers}authorization: Bearer ");
+    let unreadable = server.raw(&[head.as_bytes(), b"\xff\r\n\r\n"].concat());
+    assert_denied(&unreadable, 401, INVALID_TOKEN);
     server.change(|db| {
         db.ban_hwid("bad");
         db.ban_network("203.0.113.7");
