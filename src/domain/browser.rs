@@ -25,6 +25,10 @@ pub const ALONE_SECONDS: i64 = 86_400;
 /// A use is noted when the last one noted is so old: most requests write nothing.
 const NOTED_SECONDS: i64 = 3_600;
 
+/// How many sign-ins a browser has at most, those that have ended with them: all of them are read and shown with nearly
+/// every call, and signing up may cost nothing.
+pub const MAX_SIGN_INS: usize = 50;
+
 /// How many browsers one clean-up step deletes.
 pub const CLEAN_STEP: i64 = 100;
 
@@ -208,13 +212,28 @@ fn attach(
 ) -> Result<Browser, Stop> {
     let browser = renew(tx, app, at, new.now)?;
     let is_same = |sign_in: &SignIn| sign_in.held.as_ref().is_some_and(|held| held.user == entered.user.id);
-    if browsers::sign_ins(tx, browser.id, new.now)?.iter().any(is_same) {
+    let known = browsers::sign_ins(tx, browser.id, new.now)?;
+    if known.iter().any(is_same) {
         return Err(Refusal::SignedInAlready.into());
     }
+    make_room(tx, app, known, new.now)?;
     session::open_sign_in(tx, app, entered, new.session, new.ip, new.now, browser.created_at + LIFE_SECONDS)?;
     browsers::insert_sign_in(tx, browser.id, new, signed_up)?;
     browsers::set_active(tx, browser.id, Some(new.id))?;
     Ok(browser)
+}
+
+/// Forgets what a browser has too many of, so that it can have one more: those that have ended first, then the oldest.
+fn make_room(tx: &mut Tx<'_>, app: &App, mut known: Vec<SignIn>, now: Time) -> Result<(), store::Error> {
+    let surplus = (known.len() + 1).saturating_sub(MAX_SIGN_INS);
+    known.sort_by_key(|sign_in| sign_in.held.is_some());
+    for SignIn { id, held, .. } in known.into_iter().take(surplus) {
+        if let Some(held) = held {
+            sessions::end(tx, held.session, app.id, now)?;
+        }
+        browsers::delete_sign_in(tx, id)?;
+    }
+    Ok(())
 }
 
 /// The same browser under another token. If it was renewed since it was found, this is about another one: the two who

@@ -20,6 +20,7 @@ const SIGN_INS: &str = "SELECT i.id, i.attempt_id, i.signed_up, i.created_at, s.
                         ORDER BY (SELECT o.row FROM sessions o WHERE o.id = i.session_id)";
 const INSERT_SIGN_IN: &str = "INSERT INTO sign_ins (id, browser_id, session_id, attempt_id, signed_up, created_at) \
                               VALUES ($1, $2, $3, $4, $5, $6)";
+const DELETE_SIGN_IN: &str = "DELETE FROM sign_ins WHERE id = $1";
 const UNUSED: &str = "SELECT id FROM browsers WHERE active IS NOT NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
 const UNUSED_ALONE: &str = "SELECT id FROM browsers WHERE active IS NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
 const DELETE: &str = "DELETE FROM browsers WHERE id = $1";
@@ -69,6 +70,11 @@ pub fn insert_sign_in(tx: &mut Tx<'_>, browser: BrowserId, new: &NewSignIn, sign
     let values =
         [new.id.0.into(), browser.0.into(), (&session).into(), new.attempt.into(), signed_up.into(), new.now.0.into()];
     tx.exec(INSERT_SIGN_IN, &values).map(|_| ())
+}
+
+/// Deletes a sign-in; not its session.
+pub fn delete_sign_in(tx: &mut Tx<'_>, id: SignInId) -> Result<()> {
+    tx.exec(DELETE_SIGN_IN, &[id.0.into()]).map(|_| ())
 }
 
 /// At most `limit` browsers of all apps that were not used since `before`, or since `before_alone` if nobody is signed
