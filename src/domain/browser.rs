@@ -25,6 +25,10 @@ pub const ALONE_SECONDS: i64 = 86_400;
 /// A use is noted when the last one noted is so old: most requests write nothing.
 const NOTED_SECONDS: i64 = 3_600;
 
+/// How many sign-ins a browser has at most, those that have ended with them: all of them are read and shown with nearly
+/// every call, and signing up may cost nothing.
+pub const MAX_SIGN_INS: usize = 50;
+
 /// How many browsers one clean-up step deletes.
 pub const CLEAN_STEP: i64 = 100;
 
@@ -39,6 +43,16 @@ pub struct NewBrowser<'a> {
     pub id: BrowserId,
     /// Random, and known to the browser alone.
     pub token: &'a str,
+}
+
+/// Where somebody signs up or in, and what becomes of it: the browser gets the new token. Whoever knew the old one, be it
+/// that they had planted it there, knows nothing any more.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    /// The browser.
+    pub browser: &'a Browser,
+    /// Its new token; and what it is called if there has to be another one.
+    pub fresh: NewBrowser<'a>,
 }
 
 /// By what somebody signs in.
@@ -88,15 +102,28 @@ pub fn open(
         browsers::set_used(tx, known.id, now)?;
         return Ok(Browser { used_at: known.used_at.max(now), ..known });
     }
-    let browser = Browser { id: new.id, app: app.id, created_at: now, used_at: now, active: None };
-    browsers::insert(tx, &browser, &token_hash(new.token))?;
+    insert(tx, app, new, now)
+}
+
+fn insert(tx: &mut Tx<'_>, app: &App, new: NewBrowser<'_>, now: Time) -> Result<Browser, store::Error> {
+    let token_hash = token_hash(new.token);
+    let browser = Browser { id: new.id, app: app.id, token_hash, created_at: now, used_at: now, active: None };
+    browsers::insert(tx, &browser)?;
     Ok(browser)
 }
 
-/// The browser as it is inside this transaction, with all who ever signed in on it.
+/// The browser as it is inside this transaction, with all who ever signed in on it; nobody did, if its token is another
+/// one by now.
 pub fn state(tx: &mut Tx<'_>, browser: &Browser, now: Time) -> Result<(Browser, Vec<SignIn>), store::Error> {
-    let current = browsers::by_id(tx, browser.id)?.unwrap_or_else(|| browser.clone());
-    Ok((current, browsers::sign_ins(tx, browser.id, now)?))
+    match current(tx, browser)? {
+        Some(current) => Ok((current, browsers::sign_ins(tx, browser.id, now)?)),
+        None => Ok((browser.clone(), Vec::new())),
+    }
+}
+
+/// The browser inside this transaction. Who found it by a token that has ended since has nothing of it.
+fn current(tx: &mut Tx<'_>, browser: &Browser) -> Result<Option<Browser>, store::Error> {
+    Ok(browsers::by_id(tx, browser.id)?.filter(|current| current.token_hash == browser.token_hash))
 }
 
 /// An e-mail address in the one form in which it is kept, if it looks like one (wacht W10).
@@ -120,16 +147,16 @@ pub fn is_taken(tx: &mut Tx<'_>, app: &App, identifier: Identifier<'_>) -> Resul
 }
 
 /// Makes a user and signs it in (wacht section 1). The checks stand in the order of W30. Where the app asks for an
-/// invitation, that is the license to redeem; elsewhere none is looked at.
+/// invitation, that is the license to redeem; elsewhere none is looked at. Answers the browser as it is then.
 pub fn sign_up(
     tx: &mut Tx<'_>,
     app: &App,
     lists: &Lists,
-    browser: &Browser,
+    at: At<'_>,
     by: &SignUp<'_>,
     new: &NewSignIn,
     proof: Option<&Proof>,
-) -> Result<Entered, Stop> {
+) -> Result<Browser, Stop> {
     if by.password.is_some_and(|password| password.chars().count() < MIN_PASSWORD) {
         return Err(Refusal::PasswordTooShort(MIN_PASSWORD).into());
     }
@@ -144,47 +171,71 @@ pub fn sign_up(
         _ => return Err(Refusal::SignUpClosed.into()),
     }
     let entered = user::sign_up(tx, app, lists, &by, proof)?;
-    attach(tx, app, browser, &entered, new, true)?;
-    Ok(entered)
+    attach(tx, app, at, &entered, new, true)
 }
 
 /// Signs a user in by its password (wacht 2.1). Asks for neither a device nor a subscription. It costs the same work
-/// whether or not there is such a user, and whatever opens it.
+/// whether or not there is such a user, and whatever opens it. Answers the browser as it is then.
 pub fn sign_in(
     tx: &mut Tx<'_>,
     app: &App,
-    browser: &Browser,
+    at: At<'_>,
     by: By,
     claim: &Claim<'_>,
     new: &NewSignIn,
     proof: Option<&Proof>,
-) -> Result<Entered, Stop> {
+) -> Result<Browser, Stop> {
     let entered = match by {
         By::Email => user::login_by_email(tx, app, claim, Terms::Page, proof),
         By::Username => user::login(tx, app, claim, Terms::Page, proof),
     };
     let entered = user::at_one_cost(entered, claim.password, proof)?;
-    attach(tx, app, browser, &entered, new, false)?;
-    Ok(entered)
+    attach(tx, app, at, &entered, new, false)
 }
 
 /// One more sign-in on a browser; it is the one that counts from now on (wacht W29).
 fn attach(
     tx: &mut Tx<'_>,
     app: &App,
-    browser: &Browser,
+    at: At<'_>,
     entered: &Entered,
     new: &NewSignIn,
     signed_up: bool,
-) -> Result<(), Stop> {
+) -> Result<Browser, Stop> {
+    let browser = renew(tx, app, at, new.now)?;
     let is_same = |sign_in: &SignIn| sign_in.held.as_ref().is_some_and(|held| held.user == entered.user.id);
-    if browsers::sign_ins(tx, browser.id, new.now)?.iter().any(is_same) {
+    let known = browsers::sign_ins(tx, browser.id, new.now)?;
+    if known.iter().any(is_same) {
         return Err(Refusal::SignedInAlready.into());
     }
+    make_room(tx, app, known, new.now)?;
     session::open_sign_in(tx, app, entered, new.session, new.ip, new.now, browser.created_at + LIFE_SECONDS)?;
     browsers::insert_sign_in(tx, browser.id, new, signed_up)?;
     browsers::set_active(tx, browser.id, Some(new.id))?;
+    Ok(browser)
+}
+
+/// Forgets what a browser has too many of, so that it can have one more: those that have ended first, then the oldest.
+fn make_room(tx: &mut Tx<'_>, app: &App, mut known: Vec<SignIn>, now: Time) -> Result<(), store::Error> {
+    let surplus = (known.len() + 1).saturating_sub(MAX_SIGN_INS);
+    known.sort_by_key(|sign_in| sign_in.held.is_some());
+    for SignIn { id, held, .. } in known.into_iter().take(surplus) {
+        if let Some(held) = held {
+            sessions::end(tx, held.session, app.id, now)?;
+        }
+        browsers::delete_sign_in(tx, id)?;
+    }
     Ok(())
+}
+
+/// The same browser under another token. If it was renewed since it was found, this is about another one: the two who
+/// knew the old token need not be the same person.
+fn renew(tx: &mut Tx<'_>, app: &App, at: At<'_>, now: Time) -> Result<Browser, store::Error> {
+    let token_hash = token_hash(at.fresh.token);
+    if browsers::set_token(tx, at.browser, &token_hash)? {
+        return Ok(Browser { token_hash, ..at.browser.clone() });
+    }
+    insert(tx, app, at.fresh, now)
 }
 
 /// Makes another sign-in of a browser the one that counts.
@@ -214,7 +265,7 @@ pub fn sign_out(tx: &mut Tx<'_>, app: &App, browser: &Browser, which: Option<Sig
 }
 
 fn live(tx: &mut Tx<'_>, browser: &Browser, now: Time) -> Result<Vec<(SignInId, Held)>, store::Error> {
-    let all = browsers::sign_ins(tx, browser.id, now)?;
+    let (_, all) = state(tx, browser, now)?;
     Ok(all.into_iter().filter_map(|sign_in| Some((sign_in.id, sign_in.held?))).collect())
 }
 

@@ -50,12 +50,13 @@ impl Routes {
             let (before, after) = path.split_once(if takes_all { "{*}" } else { "{}" }).unwrap_or_default();
             Place { before, after, takes_all, family, door }
         };
-        let first = all().map(|(path, ..)| path).find(|path| !path.contains('{')).unwrap_or_default();
-        let api = format!("{public_url}{first}/");
-        let message = format!("There is nothing at this path. The API is at {api}");
+        let address = |family: &&Family| Some(format!("{} {public_url}{}", family.name, family.base?));
+        let addresses: Vec<_> = families.iter().filter_map(address).collect();
+        let addresses = addresses.join(", ");
+        let message = format!("There is nothing at this path. Addresses for clients: {addresses}");
         let message = serde_json::Value::from(message);
         let nothing = format!(r#"{{"success":false,"message":{message}}}"#);
-        let hello = format!("This is Keystead, a license and login server. The API is at {api}\n");
+        let hello = format!("This is Keystead, a license and login server. Addresses for clients: {addresses}\n");
         let mut places: Vec<_> = places.into_iter().map(place).collect();
         // What takes everything takes what is left.
         places.sort_by_key(|place| place.takes_all);
@@ -129,10 +130,12 @@ mod tests {
     }
 
     static NEVER: Door = Door { answer: never, headers: &[], fault: |_, _| preflight() };
-    static ONE: Family = Family { name: "one", paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
-    static PLACES: Family = Family { name: "places", paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
-    static REST: Family = Family { name: "rest", paths: &[("/x/{*}", &NEVER), ("/x/a", &NEVER), ("/x/{}/b", &NEVER)] };
-    static TWO: Family = Family { name: "two", paths: &[("/a", &NEVER)] };
+    static ONE: Family = Family { name: "one", base: Some("/b/1"), paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
+    static PLACES: Family =
+        Family { name: "places", base: None, paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
+    static REST: Family =
+        Family { name: "rest", base: None, paths: &[("/x/{*}", &NEVER), ("/x/a", &NEVER), ("/x/{}/b", &NEVER)] };
+    static TWO: Family = Family { name: "two", base: None, paths: &[("/a", &NEVER)] };
 
     #[test]
     fn a_path_is_found_with_and_without_one_slash_at_its_end() {
@@ -152,7 +155,7 @@ mod tests {
         assert!(matches!(routes.find("/", true), Route::Hello));
         assert!(matches!(routes.find("/", false), Route::Nothing));
         assert!(matches!(routes.find("", true), Route::Nothing));
-        assert!(String::from_utf8_lossy(&routes.nothing().body).contains("http://x/b/1/"));
+        assert!(String::from_utf8_lossy(&routes.nothing().body).contains("clients: one http://x/b/1\""));
     }
 
     #[test]

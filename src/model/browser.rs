@@ -12,6 +12,8 @@ pub struct Browser {
     pub id: BrowserId,
     /// The app it belongs to.
     pub app: AppId,
+    /// The hash of the token by which it was found; it may have another one by now.
+    pub token_hash: String,
     /// When it was made.
     pub created_at: Time,
     /// Its last use, roughly: it is not written anew for each request.

@@ -6,11 +6,12 @@ use crate::model::time::Time;
 
 use super::{Error, Result, Row, Tx};
 
-const BY_TOKEN: &str = "SELECT id, app_id, created_at, used_at, active FROM browsers \
+const BY_TOKEN: &str = "SELECT id, app_id, token_hash, created_at, used_at, active FROM browsers \
                         WHERE token_hash = $1 AND app_id = $2";
-const BY_ID: &str = "SELECT id, app_id, created_at, used_at, active FROM browsers WHERE id = $1";
+const BY_ID: &str = "SELECT id, app_id, token_hash, created_at, used_at, active FROM browsers WHERE id = $1";
 const INSERT: &str = "INSERT INTO browsers (id, app_id, token_hash, created_at, used_at) VALUES ($1, $2, $3, $4, $5)";
 const SET_USED: &str = "UPDATE browsers SET used_at = $2 WHERE id = $1 AND used_at < $2";
+const SET_TOKEN: &str = "UPDATE browsers SET token_hash = $3 WHERE id = $1 AND token_hash = $2";
 const SET_ACTIVE: &str = "UPDATE browsers SET active = $2 WHERE id = $1";
 const SIGN_INS: &str = "SELECT i.id, i.attempt_id, i.signed_up, i.created_at, s.id, s.user_id, s.ip, s.expires_at \
                         FROM sign_ins i LEFT JOIN sessions s ON s.id = i.session_id AND s.ended_at IS NULL \
@@ -19,6 +20,7 @@ const SIGN_INS: &str = "SELECT i.id, i.attempt_id, i.signed_up, i.created_at, s.
                         ORDER BY (SELECT o.row FROM sessions o WHERE o.id = i.session_id)";
 const INSERT_SIGN_IN: &str = "INSERT INTO sign_ins (id, browser_id, session_id, attempt_id, signed_up, created_at) \
                               VALUES ($1, $2, $3, $4, $5, $6)";
+const DELETE_SIGN_IN: &str = "DELETE FROM sign_ins WHERE id = $1";
 const UNUSED: &str = "SELECT id FROM browsers WHERE active IS NOT NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
 const UNUSED_ALONE: &str = "SELECT id FROM browsers WHERE active IS NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
 const DELETE: &str = "DELETE FROM browsers WHERE id = $1";
@@ -34,8 +36,8 @@ pub fn by_id(tx: &mut Tx<'_>, id: BrowserId) -> Result<Option<Browser>> {
 }
 
 /// Adds a browser on which nobody is signed in.
-pub fn insert(tx: &mut Tx<'_>, new: &Browser, token_hash: &str) -> Result<()> {
-    let Browser { id, app, created_at, used_at, active: _ } = new;
+pub fn insert(tx: &mut Tx<'_>, new: &Browser) -> Result<()> {
+    let Browser { id, app, token_hash, created_at, used_at, active: _ } = new;
     let values = [id.0.into(), app.0.into(), token_hash.into(), created_at.0.into(), used_at.0.into()];
     tx.exec(INSERT, &values).map(|_| ())
 }
@@ -43,6 +45,12 @@ pub fn insert(tx: &mut Tx<'_>, new: &Browser, token_hash: &str) -> Result<()> {
 /// Notes a use.
 pub fn set_used(tx: &mut Tx<'_>, id: BrowserId, now: Time) -> Result<()> {
     tx.exec(SET_USED, &[id.0.into(), now.0.into()]).map(|_| ())
+}
+
+/// Gives a browser another token. False: the one by which it was found is no longer its own.
+pub fn set_token(tx: &mut Tx<'_>, browser: &Browser, token_hash: &str) -> Result<bool> {
+    let values = [browser.id.0.into(), (&browser.token_hash).into(), token_hash.into()];
+    tx.exec(SET_TOKEN, &values).map(|n| n == 1)
 }
 
 /// Notes which sign-in counts.
@@ -64,6 +72,11 @@ pub fn insert_sign_in(tx: &mut Tx<'_>, browser: BrowserId, new: &NewSignIn, sign
     tx.exec(INSERT_SIGN_IN, &values).map(|_| ())
 }
 
+/// Deletes a sign-in; not its session.
+pub fn delete_sign_in(tx: &mut Tx<'_>, id: SignInId) -> Result<()> {
+    tx.exec(DELETE_SIGN_IN, &[id.0.into()]).map(|_| ())
+}
+
 /// At most `limit` browsers of all apps that were not used since `before`, or since `before_alone` if nobody is signed
 /// in there.
 pub fn unused(tx: &mut Tx<'_>, before: Time, before_alone: Time, limit: i64) -> Result<Vec<BrowserId>> {
@@ -82,9 +95,10 @@ fn browser(row: &Row<'_>) -> Result<Browser> {
     Ok(Browser {
         id: BrowserId(row.int(0)?),
         app: AppId(row.int(1)?),
-        created_at: Time(row.int(2)?),
-        used_at: Time(row.int(3)?),
-        active: row.opt_int(4)?.map(SignInId),
+        token_hash: row.text(2)?,
+        created_at: Time(row.int(3)?),
+        used_at: Time(row.int(4)?),
+        active: row.opt_int(5)?.map(SignInId),
     })
 }
 

@@ -70,9 +70,15 @@ fn w41_in_staging_the_token_is_in_a_header_and_a_parameter_too() {
     let id = reply.json()["session"]["id"].clone();
     let target = format!("/session?__dev_session__={token}");
     assert_eq!(Browser::new(&server).get(&target).json()["session"]["id"], id);
+    let other_way = Browser::new(&server);
+    assert_eq!(other_way.get(&target).header("set-cookie"), None, "a link plants no cookie");
     let pairs = [("strategy", "plain_username"), ("username", "mia"), ("password", "secret")];
-    data(&Browser::new(&server).post(&format!("/auth/signin?__dev_session__={token}"), &pairs));
-    assert_eq!(browser.names(), ["mia"], "one browser by whichever way");
+    let reply = other_way.post(&format!("/auth/signin?__dev_session__={token}"), &pairs);
+    assert_eq!(data(&reply)["id"], id, "one browser by whichever way");
+    assert_eq!(browser.names(), [""; 0], "who knew the token before knows nothing now");
+    let token = reply.header("x-development-session").expect("in staging").to_owned();
+    assert_eq!((&token, other_way.names()), (&other_way.token(), vec!["mia".to_owned()]));
+    let target = format!("/session?__dev_session__={token}");
     for bad in ["", "x", &"0".repeat(32), &format!("{token}&__dev_session__={token}")] {
         let reply = Browser::new(&server).get(&format!("/session?__dev_session__={bad}"));
         assert_ne!(reply.json()["session"]["id"], id, "{bad}");

@@ -9,6 +9,7 @@ mod browser;
 mod envelope;
 mod origins;
 mod races;
+mod renewed;
 mod sessions;
 mod sign_in;
 mod sign_up;

@@ -1,7 +1,7 @@
 //! Many at one moment (W32): one wins, the others are told what is taken.
 
 use crate::support::{Reply, at_once};
-use crate::{Browser, check_refused, demo, demo_with};
+use crate::{Browser, check_refused, data, demo, demo_with};
 
 const MANY: usize = 12;
 
@@ -54,13 +54,18 @@ fn w32_one_invitation_one_winner() {
 }
 
 #[test]
-fn many_signing_up_on_one_browser_are_all_signed_in_there() {
+fn of_many_who_know_one_token_none_sees_another() {
     let server = demo(|_| {});
     let browser = Browser::new(&server);
-    browser.session();
+    let id = browser.session()["id"].clone();
     let token = browser.token();
-    let replies = at_once(MANY, |n| Browser::with(&server, &token).sign_up(&[("email", &format!("e{n}@example.com"))]));
-    assert!(replies.iter().all(|reply| reply.status == 200), "{replies:?}");
-    assert_eq!(browser.names().len(), MANY);
-    assert_eq!(server.db.count("SELECT count(*) FROM browsers"), 1);
+    let seen = at_once(MANY, |n| {
+        let browser = Browser::with(&server, &token);
+        let email = format!("e{n}@example.com");
+        let made = data(&browser.sign_up(&[("email", &email)]));
+        (made["id"] == id, made["signins"].as_array().unwrap().len(), browser.names() == [email])
+    });
+    assert!(seen.iter().all(|(_, signed_in, is_own)| *signed_in == 1 && *is_own), "{seen:?}");
+    assert_eq!(seen.iter().filter(|(is_first, ..)| *is_first).count(), 1, "{seen:?}");
+    assert_eq!(server.db.count("SELECT count(DISTINCT browser_id) FROM sign_ins"), MANY as i64);
 }

@@ -127,3 +127,25 @@ fn what_a_user_has_already_is_taken() {
         check_refused(&ask(kind, "mia"), 400, "Invalid or missing type", &["BAD_REQUEST_BODY"]);
     }
 }
+
+#[test]
+fn a_browser_has_fifty_sign_ins_at_most() {
+    let server = demo(|_| {});
+    let browser = Browser::new(&server);
+    let sign_up = |n: usize| data(&browser.sign_up(&[("email", &format!("u{n}@example.com"))]));
+    let most = keystead::domain::browser::MAX_SIGN_INS;
+    let ids: Vec<_> = (0..most).map(|n| sign_up(n)["active_signin_id"].as_str().unwrap().to_owned()).collect();
+    data(&browser.post(&format!("/session/sign-out?sign_in_id={}", ids[7]), &[]));
+    let name = |n: usize| format!("u{n}@example.com");
+    let mut expected: Vec<_> = (0..=most).filter(|n| *n != 7).map(name).collect();
+    let shown = sign_up(most);
+    assert_eq!(shown["signup_attempts"].as_array().unwrap().len(), most);
+    assert_eq!(browser.names(), expected, "first the one that has ended is forgotten");
+    sign_up(most + 1);
+    expected.remove(0);
+    expected.push(name(most + 1));
+    assert_eq!(browser.names(), expected, "then the oldest is signed out");
+    assert_eq!(server.db.count("SELECT count(*) FROM sign_ins"), most as i64);
+    let live = "SELECT count(*) FROM sessions WHERE kind = 'sign-in' AND ended_at IS NULL AND user_id IS NOT NULL";
+    assert_eq!(server.db.count(live), most as i64);
+}

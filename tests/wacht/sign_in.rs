@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use keystead::domain::browser::{self, By, NewBrowser};
+use keystead::domain::browser::{self, At, By, NewBrowser};
 use keystead::domain::guesses::Guesses;
 use keystead::domain::secret::{Work, new_long_session_id, new_uuid};
 use keystead::domain::two_factor::Factor;
@@ -199,7 +199,7 @@ fn every_sign_in_costs_a_hash() {
             };
             let sign_in =
                 NewSignIn { id: SignInId(id), attempt: id, session: new_long_session_id(rng), ip, now: now() };
-            browser::sign_in(tx, &app, &browser, by, &claim, &sign_in, None).map(|_| ())
+            browser::sign_in(tx, &app, At { browser: &browser, fresh: new }, by, &claim, &sign_in, None).map(|_| ())
         });
         let is_hash = matches!(&stop, Err(Stop::Prove(Work::Hash { .. } | Work::Verify { .. })));
         assert!(is_hash, "{name}: {stop:?}");

@@ -33,6 +33,7 @@ pub const BASE: &str = "/api/integration";
 /// This family.
 pub static FAMILY: Family = Family {
     name: "authgate",
+    base: Some(BASE),
     paths: &[
         ("/api/integration/sign_up", &sign_up::ENDPOINT.door),
         ("/sign_up", &sign_up::ENDPOINT.door),

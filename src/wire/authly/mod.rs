@@ -44,6 +44,7 @@ macro_rules! paths {
 /// This family. A line for each endpoint of [`endpoints::TABLE`], with its name and its aliases.
 pub static FAMILY: Family = Family {
     name: "authly",
+    base: Some("/api/v2"),
     paths: paths! {
         init: "init";
         register: "register";

@@ -18,6 +18,8 @@ use super::{Endpoint, cookie, shown};
 pub(super) struct Seen {
     pub(super) browser: Browser,
     pub(super) token: String,
+    /// Whether the token was drawn for this answer.
+    pub(super) is_new: bool,
 }
 
 /// What answers to a request have in common.
@@ -47,7 +49,8 @@ impl Frame<'_> {
         }
         let Some(app) = self.app else { return response };
         let is_staging = app.settings.wacht_staging;
-        if let Some(Seen { browser, token }) = seen {
+        // A token that the browser has already is not set again: it may have ended while this answer was on its way.
+        if let Some(Seen { browser, token, is_new: true }) = seen {
             let cookie = cookie::set(self.ctx, app, self.request, browser, token);
             response.headers.push(made("set-cookie", cookie));
             if is_staging {
@@ -86,7 +89,8 @@ pub(super) fn fault(ctx: &Ctx, fault: Fault) -> Response {
 /// What is shown where no session could be opened (W28): it is nowhere kept, and no cookie leads to it.
 fn unkept(now: Time) -> Json {
     let id = BrowserId(new_number(&mut rand::rng()));
-    shown::session(&Browser { id, app: AppId(0), created_at: now, used_at: now, active: None })
+    let browser = Browser { id, app: AppId(0), token_hash: String::new(), created_at: now, used_at: now, active: None };
+    shown::session(&browser)
 }
 
 fn success(ctx: &Ctx, data: Json, session: Json, note: Note) -> Response {

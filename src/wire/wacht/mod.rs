@@ -35,7 +35,7 @@ use answer::{Frame, Seen};
 use words::Words;
 
 /// This family.
-pub static FAMILY: Family = Family { name: "wacht", paths: &PATHS };
+pub static FAMILY: Family = Family { name: "wacht", base: Some("/wacht/ID"), paths: &PATHS };
 
 /// All endpoints.
 pub static ENDPOINTS: &[&Endpoint] = &[
@@ -99,8 +99,9 @@ enum Run {
     Read(fn(&Req, &mut Tx<'_>) -> Result<Json, Stop>),
     /// Writes, and needs no password hashed.
     Write(fn(&Req, &mut Tx<'_>) -> Result<Json, Stop>),
-    /// Needs a password hashed; without the proof it must not write.
-    Password(fn(&Req, &mut Tx<'_>, Option<&Proof>) -> Result<Json, Stop>),
+    /// Needs a password hashed; without the proof it must not write. Somebody is in then, and the browser has the token
+    /// that was drawn for it.
+    Password(fn(&Req, &mut Tx<'_>, Option<&Proof>) -> Result<(Json, Browser), Stop>),
 }
 
 /// A request as an endpoint sees it: for an app, from a browser.
@@ -110,6 +111,8 @@ struct Req {
     request: Request,
     form: Form,
     browser: Browser,
+    /// Drawn for it, in case that somebody signs up or in.
+    fresh: (BrowserId, String),
     /// Whether its code of a second factor was counted as wrong.
     guessed: AtomicBool,
 }
@@ -141,7 +144,7 @@ async fn respond(ctx: Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -
             return frame.finish(None, Err(words::stopped(error.into(), false)));
         }
     };
-    let seen = match open(&ctx, &app, &request).await {
+    let mut seen = match open(&ctx, &app, &request).await {
         Ok(seen) => seen,
         Err(error) => {
             let frame = Frame { ctx: &ctx, request: &request, endpoint, app: Some(&app) };
@@ -152,8 +155,14 @@ async fn respond(ctx: Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -
         Ok(form) => {
             let (ctx, app, request) = (Arc::clone(&ctx), Arc::clone(&app), request.clone());
             let guessed = AtomicBool::new(false);
-            let req = Req { ctx, app, request, form, browser: seen.browser.clone(), guessed };
-            run(req, endpoint).await.map_err(|stop| words::stopped(stop, endpoint.is_sign_up()))
+            let req = Req { ctx, app, request, form, browser: seen.browser.clone(), fresh: drawn(), guessed };
+            match run(req, endpoint).await {
+                Ok((data, renewed)) => {
+                    seen = renewed.unwrap_or(seen);
+                    Ok(data)
+                }
+                Err(stop) => Err(words::stopped(stop, endpoint.is_sign_up())),
+            }
         }
         Err(words) => Err(words),
     };
@@ -212,17 +221,24 @@ async fn open(ctx: &Ctx, app: &Arc<App>, request: &Request) -> Result<Seen, stor
         if let (Some(browser), Some(token)) = (found, &token)
             && !browser::is_to_be_noted(&browser, now)
         {
-            return Ok(Seen { browser, token: token.clone() });
+            return Ok(Seen { browser, token: token.clone(), is_new: false });
         }
     }
-    let (id, drawn) = (BrowserId(new_number(&mut rand::rng())), new_token(&mut rand::rng()));
+    let (id, drawn) = drawn();
     let of = Arc::clone(app);
     let opened = ctx.store.write(move |tx| {
         let browser = browser::open(tx, &of, token.as_deref(), NewBrowser { id, token: &drawn }, now)?;
-        let token = token.clone().filter(|_| browser.id != id).unwrap_or_else(|| drawn.clone());
-        Ok(Seen { browser, token })
+        let known = token.clone().filter(|_| browser.id != id);
+        let is_new = known.is_none();
+        Ok(Seen { browser, token: known.unwrap_or_else(|| drawn.clone()), is_new })
     });
     opened.await
+}
+
+/// What a new browser is called, and its token.
+fn drawn() -> (BrowserId, String) {
+    let rng = &mut rand::rng();
+    (BrowserId(new_number(rng)), new_token(rng))
 }
 
 /// The fields of a request, if its method and its form are as they must be.
@@ -255,16 +271,29 @@ fn query(request: &Request) -> Form {
     form::read(Method::Get, &request.query, None, &Bytes::new())
 }
 
-async fn run(req: Req, endpoint: &'static Endpoint) -> Result<Json, Stop> {
+/// Runs an endpoint. Answers its data, and the browser if that has another token now.
+async fn run(req: Req, endpoint: &'static Endpoint) -> Result<(Json, Option<Seen>), Stop> {
     let (ctx, peer) = (Arc::clone(&req.ctx), req.request.peer);
     if !endpoint.is_sign_up() {
         // Signing up has it in an order of its own.
         app_rules::check_open(&req.app)?;
     }
     match endpoint.run {
-        Run::Read(run) => ctx.store.read(move |tx| run(&req, tx)).await,
-        Run::Write(run) => ctx.store.write(move |tx| run(&req, tx)).await,
-        Run::Password(run) => turns::run(&ctx, peer, move |tx, proof| run(&req, tx, proof)).await,
+        Run::Read(run) => ctx.store.read(move |tx| Ok((run(&req, tx)?, None))).await,
+        Run::Write(run) => ctx.store.write(move |tx| Ok((run(&req, tx)?, None))).await,
+        Run::Password(run) => {
+            let token = req.fresh.1.clone();
+            let (data, browser) = turns::run(&ctx, peer, move |tx, proof| run(&req, tx, proof)).await?;
+            Ok((data, Some(Seen { browser, token, is_new: true })))
+        }
+    }
+}
+
+impl Req {
+    /// Where somebody signs up or in.
+    fn at(&self) -> browser::At<'_> {
+        let (id, token) = &self.fresh;
+        browser::At { browser: &self.browser, fresh: NewBrowser { id: *id, token } }
     }
 }
 

@@ -20,5 +20,5 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
 };
 
 fn run(req: &Req, tx: &mut Tx<'_>) -> Result<Json, Stop> {
-    shown::whole(req, tx, Detail::Full)
+    shown::whole(req, tx, &req.browser, Detail::Full)
 }

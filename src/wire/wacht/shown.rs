@@ -24,8 +24,8 @@ pub(super) fn session(browser: &Browser) -> Json {
 }
 
 /// The session with all who are signed in: the `data` of most answers.
-pub(super) fn whole(req: &Req, tx: &mut Tx<'_>, detail: Detail) -> Result<Json, Stop> {
-    let (browser, all) = browser::state(tx, &req.browser, req.request.now)?;
+pub(super) fn whole(req: &Req, tx: &mut Tx<'_>, browser: &Browser, detail: Detail) -> Result<Json, Stop> {
+    let (browser, all) = browser::state(tx, browser, req.request.now)?;
     let mut signed_in = Vec::new();
     let (mut active_id, mut active) = (Json::Null, Json::Null);
     for sign_in in &all {

@@ -5,7 +5,7 @@ use crate::domain::secret::{Proof, new_long_session_id, new_number, new_uuid};
 use crate::domain::two_factor::Factor;
 use crate::domain::user::Claim;
 use crate::domain::{Refusal, Stop};
-use crate::model::browser::NewSignIn;
+use crate::model::browser::{Browser, NewSignIn};
 use crate::model::exchange::Method;
 use crate::model::ids::SignInId;
 use crate::store::Tx;
@@ -31,7 +31,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
     run: Run::Password(run),
 };
 
-fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Json, Stop> {
+fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<(Json, Browser), Stop> {
     let (form, ip, now) = (&req.form, req.request.peer, req.request.now);
     let (by, name, title) = match form.text("strategy") {
         Some("plain_email") => (By::Email, "email", "Email"),
@@ -58,8 +58,8 @@ fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Json, Stop> 
             guess: req.ctx.guesses.guess(&req.guessed),
         },
     };
-    rules::sign_in(tx, &req.app, &req.browser, by, &claim, &drawn(req), proof)?;
-    shown::whole(req, tx, Detail::Full)
+    let browser = rules::sign_in(tx, &req.app, req.at(), by, &claim, &drawn(req), proof)?;
+    Ok((shown::whole(req, tx, &browser, Detail::Full)?, browser))
 }
 
 /// What a new sign-in is called.

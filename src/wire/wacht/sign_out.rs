@@ -21,5 +21,5 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
 
 fn run(req: &Req, tx: &mut Tx<'_>) -> Result<Json, Stop> {
     rules::sign_out(tx, &req.app, &req.browser, switch::wanted(req)?, req.request.now)?;
-    shown::whole(req, tx, Detail::Full)
+    shown::whole(req, tx, &req.browser, Detail::Full)
 }

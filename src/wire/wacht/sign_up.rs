@@ -4,6 +4,7 @@ use crate::domain::Stop;
 use crate::domain::browser as rules;
 use crate::domain::secret::{Proof, new_username, new_uuid};
 use crate::domain::user::{Name, SignUp};
+use crate::model::browser::Browser;
 use crate::model::exchange::Method;
 use crate::model::user::Profile;
 use crate::store::Tx;
@@ -33,7 +34,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
     run: Run::Password(run),
 };
 
-fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Json, Stop> {
+fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<(Json, Browser), Stop> {
     let form = &req.form;
     let email = rules::email(form.text("email").ok_or_else(|| missing("Email"))?)?;
     let rng = &mut rand::rng();
@@ -59,6 +60,6 @@ fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Json, Stop> 
         now: req.request.now,
         uuid: new_uuid(rng),
     };
-    rules::sign_up(tx, &req.app, &req.ctx.lists, &req.browser, &by, &drawn(req), proof)?;
-    shown::whole(req, tx, Detail::Bare)
+    let browser = rules::sign_up(tx, &req.app, &req.ctx.lists, req.at(), &by, &drawn(req), proof)?;
+    Ok((shown::whole(req, tx, &browser, Detail::Bare)?, browser))
 }

@@ -23,7 +23,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
 fn run(req: &Req, tx: &mut Tx<'_>) -> Result<Json, Stop> {
     let to = wanted(req)?.ok_or_else(unfit)?;
     rules::switch(tx, &req.browser, to, req.request.now)?;
-    shown::whole(req, tx, Detail::Full)
+    shown::whole(req, tx, &req.browser, Detail::Full)
 }
 
 /// The sign-in that a request names, if it names one.
