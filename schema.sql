@@ -74,7 +74,7 @@ CREATE TABLE licenses (
     banned     INTEGER NOT NULL DEFAULT 0,
     ban_reason TEXT,
     paused     INTEGER NOT NULL DEFAULT 0,      -- neither redeemed nor opens its license-only user
-    expires_at INTEGER                          -- not redeemed from then on, and what it gives ends then at the latest
+    expires_at INTEGER                          -- not redeemed from then on; before, it gives no more than the time until then
 ) STRICT;
 CREATE UNIQUE INDEX licenses_by_key ON licenses (app_id, lower(key));
 CREATE INDEX licenses_by_user ON licenses (used_by) WHERE used_by IS NOT NULL;

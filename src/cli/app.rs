@@ -55,7 +55,7 @@ enum Command {
     Set(setting::Arguments),
     /// Give an app another API key and secret: what Authgate's clients name it by. The old ones are refused at once
     RotateApiKey(Named),
-    /// Refuse init and let all running subscriptions stand still
+    /// Refuse init (and all calls of Authgate's and Wacht's) and let all running subscriptions stand still
     Pause(Named),
     /// Let a paused app run again; what was left of subscriptions is left
     Resume(Named),

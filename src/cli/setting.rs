@@ -146,7 +146,7 @@ pub(super) fn help() -> String {
   keystead app set --app demo usernametaken 'Somebody has that name.'
   keystead app set demo download= --unset ver
 
-Settings (KeyAuth's names), their defaults and what they do:
+Settings (KeyAuth's names where it has them), their defaults and what they do:
 "
     .to_owned();
     for setting in TABLE {
@@ -155,6 +155,8 @@ Settings (KeyAuth's names), their defaults and what they do:
             Kind::Int(least, most) => format!("{least} to {most}"),
             Kind::Text(most) => format!("text, at most {most} bytes"),
             Kind::Word(words) => words.join(", "),
+            Kind::Host => "a host name".to_owned(),
+            Kind::Origins(most) => format!("origins, at most {most} bytes"),
             Kind::Message(most) => format!("message, 1 to {most} bytes"),
         };
         let default = setting.default();

@@ -1,7 +1,7 @@
 //! `keystead user`: an app's users. What they print is in `user_show.rs`. No password stands among the arguments, and
 //! no hash is printed.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use crate::domain::secret::{Hasher, new_uuid};
@@ -94,11 +94,12 @@ enum Command {
         none: bool,
     },
     /// Say how many devices and session tokens a user may have
+    #[command(group(ArgGroup::new("limits").args(["devices", "sessions"]).required(true).multiple(true)))]
     SetLimits {
         #[command(flatten)]
         name: Name,
         /// So many devices, or `default`: as many as the app's setting deviceLimit says
-        #[arg(long, value_name = "N|default", value_parser = limit, required_unless_present = "sessions")]
+        #[arg(long, value_name = "N|default", value_parser = limit)]
         devices: Option<Limit>,
         /// So many session tokens at one time, or `default`: as many as the app's setting sessionLimit says
         #[arg(long, value_name = "N|default", value_parser = limit)]

@@ -30,9 +30,9 @@ pub enum AppError {
     /// A setting was not taken.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// Two apps at one host name.
-    #[error("another app has this host name already")]
-    HostTaken,
+    /// Two apps at one host name; the other one is this.
+    #[error("app {0} has this host name already; empty its setting wachtHost first")]
+    HostTaken(String),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -142,11 +142,7 @@ fn is_hex(text: &str, length: usize) -> bool {
 /// Sets a setting by its KeyAuth name. `paused` also stops or starts the clock of what the app's users hold.
 pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Result<(), AppError> {
     let setting = Setting::find(name)?;
-    let mut value = setting.check(value)?;
-    if setting.name == "wachtHost" {
-        // As it is compared: clients write host names in any case.
-        value = value.trim().to_ascii_lowercase();
-    }
+    let value = setting.check(value)?;
     if setting.name == "paused" {
         return pause(tx, app, value == "1", now).map_err(AppError::Store);
     }
@@ -154,8 +150,8 @@ pub fn set(tx: &mut Tx<'_>, app: &App, name: &str, value: &str, now: Time) -> Re
         "wachtDefault" if value == "1" => apps::unset_everywhere(tx, setting.name)?,
         "wachtHost" if !value.is_empty() => {
             let named = apps::by_setting(tx, setting.name, &value)?;
-            if named.is_some_and(|other| other.id != app.id) {
-                return Err(AppError::HostTaken);
+            if let Some(other) = named.filter(|other| other.id != app.id) {
+                return Err(AppError::HostTaken(format!("{}/{}", other.owner, other.name)));
             }
         }
         _ => {}

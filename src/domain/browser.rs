@@ -9,7 +9,7 @@ use crate::model::time::Time;
 use crate::store::{self, Tx, browsers, sessions, users};
 
 use super::lists::Lists;
-use super::secret::{self, Proof, Work, token_hash};
+use super::secret::{self, Proof, token_hash};
 use super::user::{self, Claim, Entered, SignUp, Terms};
 use super::{Refusal, Stop, app, license, session};
 
@@ -175,8 +175,7 @@ pub fn sign_up(
 }
 
 /// Signs a user in by its password (wacht 2.1). Asks for neither a device nor a subscription. It costs the same work
-/// whether or not there is such a user, and whatever opens it: what would need no hash has one verified all the same.
-/// Answers the browser as it is then.
+/// whether or not there is such a user, and whatever opens it. Answers the browser as it is then.
 pub fn sign_in(
     tx: &mut Tx<'_>,
     app: &App,
@@ -190,14 +189,7 @@ pub fn sign_in(
         By::Email => user::login_by_email(tx, app, claim, Terms::Page, proof),
         By::Username => user::login(tx, app, claim, Terms::Page, proof),
     };
-    let entered = match entered {
-        Err(Stop::Refused(Refusal::UserNotFound | Refusal::PasswordMismatch) | Stop::Prove(Work::Nothing))
-            if proof.is_none() =>
-        {
-            return Err(Stop::Prove(secret::decoy(claim.password.unwrap_or_default())));
-        }
-        entered => entered?,
-    };
+    let entered = user::at_one_cost(entered, claim.password, proof)?;
     attach(tx, app, at, &entered, new, false)
 }
 

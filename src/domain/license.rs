@@ -159,7 +159,7 @@ pub fn create(
 ) -> Result<Vec<String>, LicenseError> {
     batch.check()?;
     if batch.expires_at.is_some_and(|end| end <= now) {
-        return Err(LicenseError::Unfit("the end of a license lies in the future"));
+        return Err(LicenseError::Unfit("the end of a license has to be in the future"));
     }
     let mut license = License {
         id: LicenseId(0),

@@ -172,7 +172,7 @@ pub enum Refusal {
     VariableDataTooLong,
     /// Only the operator changes this user variable.
     VariableReadOnly,
-    /// The user has as many variables as one may have.
+    /// The user has as many variables as one may have, or the app as many as its users may make.
     TooManyVariables,
     /// The user has no such variable.
     UserVariableNotFound,

@@ -26,7 +26,7 @@ mod own;
 mod sign_up;
 
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
-pub use login::{Terms, enter_by_license, has_made, login, login_by_email, login_by_license};
+pub use login::{Terms, at_one_cost, enter_by_license, has_made, login, login_by_email, login_by_license};
 pub use own::{ban_own, change_password, of_session, of_token, rename};
 pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, check_new, sign_up};
 
@@ -223,12 +223,13 @@ pub fn verify(
 }
 
 /// Redeems a license for the user who proves to be it by name and password (authgate 2.4). A license-only user has no
-/// password: it stays what its license made it.
+/// password: it stays what its license made it. Whether there is such a user is not told by how long it takes.
 pub fn activate(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, proof: Option<&Proof>) -> Result<Upgraded, Stop> {
     if let Some(refusal) = ban::find(tx, app.id, claim.hwid, claim.ip)? {
         return Err(refusal.into());
     }
-    let user = verify(tx, app, claim.username, claim.password, proof)?;
+    let verified = verify(tx, app, claim.username, claim.password, proof);
+    let user = login::at_one_cost(verified, claim.password, proof)?;
     if user.credential == Credential::License {
         return Err(Refusal::PasswordMismatch.into());
     }

@@ -15,6 +15,9 @@ pub const MAX_NAME: usize = 49;
 /// The longest value, in bytes.
 pub const MAX_VALUE: usize = 1_000;
 
+/// How many variables an app has at most by what its users add. The operator may add more.
+pub const MAX_BY_USERS: i64 = 1_000;
+
 /// Why a variable was not set.
 #[derive(Debug, thiserror::Error)]
 pub enum VariableError {
@@ -78,7 +81,11 @@ pub fn set_by_user(
         return Err(Refusal::VariableReadOnly.into());
     }
     user_on(session)?;
-    let authenticated = variables::find(tx, app.id, name)?.is_none_or(|held| held.authenticated);
+    let held = variables::find(tx, app.id, name)?;
+    if held.is_none() && variables::count(tx, app.id)? >= MAX_BY_USERS {
+        return Err(Refusal::TooManyVariables.into());
+    }
+    let authenticated = held.is_none_or(|held| held.authenticated);
     let variable = Variable { name: name.to_owned(), value: value.to_owned(), authenticated, updated_at: now };
     set(tx, app.id, &variable).map_err(|error| match error {
         VariableError::Store(error) => Stop::Failed(error),

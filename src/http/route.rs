@@ -9,16 +9,17 @@ use crate::wire::{Door, Family};
 pub(super) struct Routes {
     /// Sorted by path.
     paths: Vec<(&'static str, &'static Family, &'static Door)>,
-    /// Those with `{}`, split around it.
+    /// Those with `{}` or `{*}`, split around it.
     places: Vec<Place>,
     hello: Bytes,
     nothing: Bytes,
 }
 
-/// A path with a place for any segment.
+/// A path with a place for any segment, or for all that is left.
 struct Place {
     before: &'static str,
     after: &'static str,
+    takes_all: bool,
     family: &'static Family,
     door: &'static Door,
 }
@@ -43,18 +44,22 @@ impl Routes {
         if let Some(pair) = paths.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(format!("two families answer at {}", pair[0].0));
         }
-        let (paths, places): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(path, ..)| !path.contains("{}"));
+        let (paths, places): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(path, ..)| !path.contains('{'));
         let place = |(path, family, door): (&'static str, _, _)| {
-            let (before, after) = path.split_once("{}").unwrap_or_default();
-            Place { before, after, family, door }
+            let takes_all = path.ends_with("/{*}");
+            let (before, after) = path.split_once(if takes_all { "{*}" } else { "{}" }).unwrap_or_default();
+            Place { before, after, takes_all, family, door }
         };
-        let first = all().map(|(path, ..)| path).find(|path| !path.contains("{}")).unwrap_or_default();
-        let api = format!("{public_url}{first}/");
-        let message = format!("There is nothing at this path. The API is at {api}");
+        let address = |family: &&Family| Some(format!("{} {public_url}{}", family.name, family.base?));
+        let addresses: Vec<_> = families.iter().filter_map(address).collect();
+        let addresses = addresses.join(", ");
+        let message = format!("There is nothing at this path. Addresses for clients: {addresses}");
         let message = serde_json::Value::from(message);
         let nothing = format!(r#"{{"success":false,"message":{message}}}"#);
-        let hello = format!("This is Keystead, a license and login server. The API is at {api}\n");
-        let places = places.into_iter().map(place).collect();
+        let hello = format!("This is Keystead, a license and login server. Addresses for clients: {addresses}\n");
+        let mut places: Vec<_> = places.into_iter().map(place).collect();
+        // What takes everything takes what is left.
+        places.sort_by_key(|place| place.takes_all);
         Ok(Routes { paths, places, hello: hello.into(), nothing: nothing.into() })
     }
 
@@ -65,8 +70,10 @@ impl Routes {
             return Route::Family(self.paths[at].1, self.paths[at].2, "");
         }
         let placed = self.places.iter().find_map(|place| {
-            let text = bare.strip_prefix(place.before)?.strip_suffix(place.after)?;
-            (!text.is_empty() && !text.contains('/')).then_some((place, text))
+            let text = if place.takes_all { path } else { bare };
+            let text = text.strip_prefix(place.before)?.strip_suffix(place.after)?;
+            let fits = place.takes_all || (!text.is_empty() && !text.contains('/'));
+            fits.then_some((place, text))
         });
         match placed {
             Some((place, text)) => Route::Family(place.family, place.door, text),
@@ -123,9 +130,12 @@ mod tests {
     }
 
     static NEVER: Door = Door { answer: never, headers: &[], fault: |_, _| preflight() };
-    static ONE: Family = Family { name: "one", paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
-    static PLACES: Family = Family { name: "places", paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
-    static TWO: Family = Family { name: "two", paths: &[("/a", &NEVER)] };
+    static ONE: Family = Family { name: "one", base: Some("/b/1"), paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
+    static PLACES: Family =
+        Family { name: "places", base: None, paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
+    static REST: Family =
+        Family { name: "rest", base: None, paths: &[("/x/{*}", &NEVER), ("/x/a", &NEVER), ("/x/{}/b", &NEVER)] };
+    static TWO: Family = Family { name: "two", base: None, paths: &[("/a", &NEVER)] };
 
     #[test]
     fn a_path_is_found_with_and_without_one_slash_at_its_end() {
@@ -145,7 +155,7 @@ mod tests {
         assert!(matches!(routes.find("/", true), Route::Hello));
         assert!(matches!(routes.find("/", false), Route::Nothing));
         assert!(matches!(routes.find("", true), Route::Nothing));
-        assert!(String::from_utf8_lossy(&routes.nothing().body).contains("http://x/b/1/"));
+        assert!(String::from_utf8_lossy(&routes.nothing().body).contains("clients: one http://x/b/1\""));
     }
 
     #[test]
@@ -160,6 +170,28 @@ mod tests {
             ("/x/a/b/sign-up", None),
             ("/x/", None),
             ("/x", None),
+        ] {
+            let place = match routes.find(path, true) {
+                Route::Family(_, _, place) => Some(place),
+                _ => None,
+            };
+            assert_eq!(place, found, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_takes_everything_takes_what_is_left() {
+        let routes = Routes::new(&[&REST], "").expect("no clash");
+        for (path, found) in [
+            ("/x/a", Some("")),
+            ("/x/a/", Some("")),
+            ("/x/c/b", Some("c")),
+            ("/x/c", Some("c")),
+            ("/x/c/d/e/", Some("c/d/e/")),
+            ("/x/", Some("")),
+            ("/x//b", Some("/b")),
+            ("/x", None),
+            ("/xy", None),
         ] {
             let place = match routes.find(path, true) {
                 Route::Family(_, _, place) => Some(place),

@@ -1,5 +1,6 @@
 //! A request and its answer, as the plain rooms see them. Owned data only: nothing of hyper, nothing of a socket.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub enum Method {
 }
 
 /// One request, complete: the body has been read within its limit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// Counts up from 1 for each server process; names the request in the log.
     pub id: u64,
@@ -73,6 +74,14 @@ impl Request {
     }
 }
 
+/// Who asks and how: what is asked holds passwords, secrets and tokens.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { id, peer, method, .. } = self;
+        f.debug_struct("Request").field("id", id).field("peer", peer).field("method", method).finish_non_exhaustive()
+    }
+}
+
 /// The answer to one request.
 #[derive(Debug)]
 pub struct Response {
@@ -104,4 +113,28 @@ pub struct Note {
     pub call: &'static str,
     /// `OK`, or the refusal's stable code.
     pub outcome: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_shows_nothing_of_what_was_sent() {
+        let secret = || Box::<str>::from("hidden");
+        let request = Request {
+            id: 7,
+            peer: IpAddr::V6(Ipv6Addr::LOCALHOST),
+            now: Time(0),
+            method: Method::Post,
+            place: secret(),
+            headers: vec![("x-api-secret", secret())],
+            query: Bytes::from_static(b"hidden"),
+            content_type: Some(secret()),
+            body: Bytes::from_static(b"hidden"),
+            limited: None,
+        };
+        let shown = format!("{request:?}");
+        assert!(shown.contains("id: 7") && !shown.contains("hidden"), "{shown}");
+    }
 }

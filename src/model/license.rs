@@ -30,7 +30,8 @@ pub struct License {
     pub ban_reason: Option<String>,
     /// Whether the operator has stopped it for a while.
     pub paused: bool,
-    /// From when on it cannot be redeemed, and when what it gives ends at the latest.
+    /// From when on it cannot be redeemed. What it gives a new user ends then at the latest; a user who holds something
+    /// gets at most the time that is left until then.
     pub expires_at: Option<Time>,
 }
 

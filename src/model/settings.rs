@@ -17,6 +17,10 @@ pub enum Kind {
     Text(usize),
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A host name without port, kept in lower case, as it is compared; may be empty.
+    Host,
+    /// Origins of web pages, separated by blanks: together at most so many bytes; may be empty.
+    Origins(usize),
     /// A text shown to the customer: at most so many bytes, never blank (some clients exit on an empty message).
     Message(usize),
 }
@@ -72,6 +76,23 @@ impl Setting {
                 Some(word) => Ok((*word).to_owned()),
                 None => Err(unfit(format!("one of {}", words.join(", ")))),
             },
+            Kind::Host => {
+                let host = value.trim().to_ascii_lowercase();
+                let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+                let is_v6 = host.starts_with('[') && host.ends_with(']');
+                if host.len() <= 253 && (is_v6 || host.bytes().all(fits)) {
+                    Ok(host)
+                } else {
+                    Err(unfit("a host name like login.example.com, without scheme, port or path".to_owned()))
+                }
+            }
+            Kind::Origins(most) => {
+                if value.len() <= most && value.split_whitespace().all(is_origin) {
+                    Ok(value.trim().to_owned())
+                } else {
+                    Err(unfit("origins like https://example.com, without path, separated by blanks".to_owned()))
+                }
+            }
             Kind::Text(most) if value.len() > most || value.contains('\0') => {
                 Err(unfit(format!("a text of at most {most} bytes")))
             }
@@ -106,6 +127,15 @@ impl Settings {
             (setting.write)(self, &value);
         }
     }
+}
+
+/// Whether a text is a scheme, a host and perhaps a port, as browsers send it: anything else would never be matched.
+fn is_origin(text: &str) -> bool {
+    let is_of = |part: &str, others: &[u8]| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+    };
+    let parts = text.strip_suffix('/').unwrap_or(text).split_once("://");
+    parts.is_some_and(|(scheme, host)| is_of(scheme, b"+-.") && is_of(host, b".-_:[]"))
 }
 
 /// How a field's type reads and prints its stored form, which `check` has already accepted.
@@ -169,11 +199,11 @@ const fn text(default: &'static str) -> Text {
     Cow::Borrowed(default)
 }
 
-use Kind::{Flag, Int, Message, Text as Free, Word};
+use Kind::{Flag, Host, Int, Message, Origins, Text as Free, Word};
 
 settings! {
-    enabled: bool = true, "enabled", Flag, "0: init answers appdisabled";
-    paused: bool = false, "paused", Flag, "1: init answers pausedApp, and running subscriptions stand still";
+    enabled: bool = true, "enabled", Flag, "0: init answers appdisabled; Authgate's and Wacht's calls are refused";
+    paused: bool = false, "paused", Flag, "1: init answers pausedApp, Authgate's and Wacht's calls are refused, and running subscriptions stand still";
     banned: bool = false, "banned", Flag, "1: every call is refused (the operator shut this app)";
     version: Text = text("1.0"), "ver", Free(5), "the program version that init asks for";
     download: Text = text(""), "download", Free(120), "where the current program is; sent with invalidver";
@@ -219,11 +249,11 @@ settings! {
     authly_hash: Text = text(""), "hashSha256", Free(6400), "Authly: accepted program hashes, SHA-256 in hex, written one after another; empty: see hash";
     authly_signed: bool = false, "authlySigned", Flag, "Authly: 1: answers are signed with the server's key (`keystead config public-key`)";
     authly_sets_variables: bool = false, "authlySetsVariables", Flag, "Authly: 1: users who are logged in may set the app's variables";
-    wacht_host: Text = text(""), "wachtHost", Free(253), "Wacht: the host name at which this app is meant; one app for each";
+    wacht_host: Text = text(""), "wachtHost", Host, "Wacht: the host name at which this app is meant; one app for each";
     wacht_default: bool = false, "wachtDefault", Flag, "Wacht: 1: this app is meant where nothing else names one; setting it takes it from the others";
     wacht_sign_up: Text = text("open"), "wachtSignUp", Word(&["open", "invitation", "closed"]), "Wacht: who may sign up; an invitation is an unused license";
     wacht_staging: bool = false, "wachtStaging", Flag, "Wacht: 1: the session is also in a header and a query parameter, for development";
-    wacht_origins: Text = text(""), "wachtOrigins", Free(2048), "Wacht: web pages elsewhere that may call with the cookie, like `https://example.com`, separated by blanks";
+    wacht_origins: Text = text(""), "wachtOrigins", Origins(2048), "Wacht: web pages elsewhere on the same site that may call with the cookie, like `https://shop.example.com`, separated by blanks";
 
     logged_in: Text = text("Logged in!"), "loggedInMsg", Message(100), "login or registration done";
     username_taken: Text = text("Username Already Exists."), "usernametaken", Message(100), "the username exists";
@@ -276,9 +306,20 @@ mod tests {
             ("loggedInMsg", "  "),
             ("loggedInMsg", "Initialized"),
             ("minHwid", "-1"),
+            ("wachtHost", "https://login.example.com"),
+            ("wachtHost", "login.example.com:8080"),
+            ("wachtSignUp", "Open"),
+            ("wachtOrigins", "shop.example.com"),
+            ("wachtOrigins", "https://shop.example.com/page"),
+            ("wachtOrigins", "https://shop.example.com, https://example.com"),
+            ("wachtOrigins", "https://shop.example.com *"),
         ] {
             assert!(Setting::find(name).expect(name).check(value).is_err(), "{name}={value}");
         }
+        assert_eq!(
+            Setting::find("wachtHost").expect("is there").check(" Login.Example.COM "),
+            Ok("login.example.com".into())
+        );
         assert!(Setting::find("Enabled").is_err(), "names are exact");
     }
 

@@ -56,6 +56,12 @@ pub struct Profile {
 }
 
 impl User {
+    /// The number that Wacht's clients know it by: of its UUID's random bits, positive, below 2^63 and never used again
+    /// (wacht W23), as row numbers are.
+    pub fn number(&self) -> u64 {
+        self.uuid.as_u64_pair().1 >> 1
+    }
+
     /// A new user that has nothing yet.
     pub fn new(uuid: Uuid, name: String, credential: Credential, now: Time) -> User {
         User {

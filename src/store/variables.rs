@@ -7,6 +7,7 @@ use super::{Result, Row, Tx};
 
 const FIND: &str = "SELECT name, value, authenticated, updated_at FROM variables WHERE app_id = $1 AND name = $2";
 const ALL: &str = "SELECT name, value, authenticated, updated_at FROM variables WHERE app_id = $1 ORDER BY name";
+const COUNT: &str = "SELECT count(*) FROM variables WHERE app_id = $1";
 const SET: &str = "INSERT INTO variables (app_id, name, value, authenticated, updated_at) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (app_id, name) DO UPDATE SET value = excluded.value, authenticated = excluded.authenticated, \
                    updated_at = excluded.updated_at";
@@ -33,6 +34,11 @@ pub fn find(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<Option<Variable>>
 /// All variables of an app, by name.
 pub fn all(tx: &mut Tx<'_>, app: AppId) -> Result<Vec<Variable>> {
     tx.rows(ALL, &[app.0.into()], variable)
+}
+
+/// How many variables an app has.
+pub fn count(tx: &mut Tx<'_>, app: AppId) -> Result<i64> {
+    tx.row(COUNT, &[app.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
 /// Adds or replaces a variable.

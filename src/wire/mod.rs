@@ -87,8 +87,10 @@ pub enum Fault {
 pub struct Family {
     /// Its name in the log, in the documentation and in the server's list of formats.
     pub name: &'static str,
+    /// The address that its clients are given, below the server's own; none for what is no client's.
+    pub base: Option<&'static str>,
     /// Its paths, without the slash at the end (it is served with and without), and who answers there. `{}` stands for
-    /// one segment of any text, which the request carries along.
+    /// one segment of any text, which the request carries along, and `{*}` at the end for whatever no other path is.
     pub paths: &'static [(&'static str, &'static Door)],
 }
 

@@ -55,7 +55,17 @@ fn g2_every_endpoint_answers_at_both_of_its_paths_and_to_its_method_only() {
             assert_eq!(head.status, if right == "GET" { 401 } else { 405 }, "{head:?}");
         }
     }
-    assert_denied(&server.ask("GET", "/api/integration/nothing", &[], b""), 404, "Not found");
+}
+
+#[test]
+fn g7_where_there_is_no_endpoint_the_answer_has_the_usual_shape() {
+    let server = server();
+    for path in ["nothing", "nothing/", "auth/nothing", "files/download", "files//download", "a/b/c", "sign_up//", ""] {
+        for method in ["GET", "POST", "PUT"] {
+            let reply = server.ask(method, &format!("{BASE}/{path}"), &[], b"");
+            assert_denied(&reply, 404, "Not found");
+        }
+    }
 }
 
 #[test]

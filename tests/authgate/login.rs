@@ -1,12 +1,14 @@
 //! `POST /auth/login` (contract 2.1) and what its token is good for.
 
+use std::thread;
+
 use keystead::model::session::SessionKind;
 use keystead::model::user::Credential;
 use serde_json::json;
 
 use crate::client::{Client, assert_denied, password_of, without_devices, written};
 use crate::support::totp::{WRONG, code};
-use crate::support::{Fixture, Server, now};
+use crate::support::{Fixture, Reply, Server, now};
 
 const WRONG_CREDENTIALS: &str = "Invalid credentials";
 
@@ -179,4 +181,39 @@ fn tokens_can_be_switched_off() {
     let off = "Session tokens are switched off for this application";
     assert_denied(&client.login(&password_of("mia"), "hw-01"), 403, off);
     assert_denied(&client.get_as(&token, "/app_context"), 403, off);
+}
+
+/// Whoever is named: a password is verified once before anything is told, so that nothing is told by how soon it is. Seen
+/// by the queue for hashing, which takes only so many at once.
+#[test]
+fn a_wrong_name_costs_what_a_wrong_password_costs() {
+    let db = Fixture::new();
+    db.user("mia");
+    db.bare_user("locked", Credential::Locked, |_| {});
+    db.license("KEY-1");
+    db.bare_user("KEY-1", Credential::License, |_| {});
+    db.setting("authgateLegacy", "1");
+    let server = db.serve(&["--hash-threads", "1", "--hash-queue", "1"]);
+    let client = Client::new(&server);
+    for name in ["mia", "nobody", "locked", "KEY-1"] {
+        let wrong = json!({"username": name, "password": "wrong"});
+        let activation = json!({"username": name, "password": "wrong", "code": "KEY-1"});
+        let headers = [("x-api-username", name), ("x-api-password", "wrong"), ("x-hardware-id", "hw-01")];
+        let ways: [&(dyn Fn() -> Reply + Sync); 3] =
+            [&|| client.login(&wrong, "hw-01"), &|| client.post("/activate_license", &activation), &|| {
+                client.get("/app_context", &headers)
+            }];
+        for (way, ask) in ways.into_iter().enumerate() {
+            assert_denied(&ask(), 401, WRONG_CREDENTIALS);
+            // Twelve at once against room for two; a round in which none was busy is possible, ten are not.
+            let is_busy = (0..10).any(|_| {
+                let replies: Vec<Reply> = thread::scope(|scope| {
+                    let asked: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
+                    asked.into_iter().map(|one| one.join().expect("answered")).collect()
+                });
+                replies.iter().any(|reply| reply.status == 503)
+            });
+            assert!(is_busy, "{name}, way {way}: no hash was waited for");
+        }
+    }
 }

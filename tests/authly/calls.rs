@@ -60,6 +60,26 @@ fn l5_a_variable_is_set_only_where_the_operator_lets_users_do_it() {
 }
 
 #[test]
+fn l5_users_do_not_add_variables_without_end() {
+    let db = shop();
+    db.setting("authlySetsVariables", "1");
+    db.sql("DELETE FROM variables");
+    db.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) \
+         INSERT INTO variables (app_id, name, value, authenticated, updated_at) \
+         SELECT a.id, 'v' || i, 'old', 0, 0 FROM n, apps a WHERE a.name = 'demo'",
+    );
+    let server = db.serve(&[]);
+    let user = entered(&server);
+    let set = |name: &str| user.call("variables/set", &json!({"var_key": name, "var_value": "new"}));
+    granted(&set("last"), "Variable updated successfully");
+    refused_as(&set("one more"), 403, "PERMISSION_DENIED");
+    granted(&set("last"), "Variable updated successfully");
+    granted(&set("v1"), "Variable updated successfully");
+    assert_eq!(server.db.sql_text("SELECT count(*) || '' FROM variables"), "1000");
+}
+
+#[test]
 fn l4_a_message_is_sent() {
     let server = shop().serve(&[]);
     let client = entered(&server);

@@ -227,6 +227,9 @@ fn l18_another_password_for_the_one_it_has() {
     let message = refused_as(&change("secret", &"x".repeat(1_025)), 400, "MISSING_FIELDS");
     assert!(message.starts_with("password"), "{message}");
     refused_as(&change("secret", ""), 400, "MISSING_FIELDS");
+    server.change(|db| db.sql("UPDATE subscriptions SET paused_at = granted_at"));
+    refused(&change("secret", "new one"), 403, "USER_SUSPENDED", "This user is suspended");
+    server.change(|db| db.sql("UPDATE subscriptions SET paused_at = NULL"));
     granted(&change("secret", "new one"), "Password changed successfully");
     assert!(client.is_in(&client.session) && !other.is_in(&other.session), "the others are logged out");
     refused_as(&client.call("login", &mia()), 401, "INVALID_PASSWORD");

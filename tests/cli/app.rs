@@ -27,6 +27,21 @@ fn the_first_app_needs_one_step() {
 }
 
 #[test]
+fn wachts_addresses_are_taken_only_if_they_can_work() {
+    let keystead = Keystead::new();
+    keystead.json(&["app", "create", "demo"]);
+    keystead.json(&["app", "create", "second"]);
+    keystead.ok(&["app", "set", "demo", "wachtHost=Login.example.com"]);
+    let taken = "app owner/demo has this host name already; empty its setting wachtHost first";
+    keystead.fails(&["app", "set", "second", "wachtHost=login.example.com"], 1, taken);
+    keystead.ok(&["app", "set", "demo", "wachtHost="]);
+    keystead.ok(&["app", "set", "second", "wachtHost=login.example.com"]);
+    keystead.fails(&["app", "set", "demo", "wachtOrigins=shop.example.com"], 2, "origins like https://example.com");
+    keystead.ok(&["app", "set", "demo", "wachtOrigins=https://shop.example.com http://localhost:3000/"]);
+    keystead.ok(&["app", "set", "demo", "wachtOrigins="]);
+}
+
+#[test]
 fn an_apps_api_key_is_shown_and_rotated() {
     let keystead = Keystead::new();
     let made = keystead.json(&["app", "create", "demo"]);

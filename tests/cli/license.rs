@@ -125,7 +125,7 @@ fn licenses_end_at_a_date() {
     }
     let listed = keystead.ok(&["license", "list"]);
     assert!(listed.contains("ENDS (UTC)") && listed.contains("2030-12-31 00:00:00"), "{listed}");
-    keystead.fails(&["license", "create", "--expires", "2020-01-31"], 1, "lies in the future");
+    keystead.fails(&["license", "create", "--expires", "2020-01-31"], 1, "has to be in the future");
     keystead.fails(&["license", "create", "--expires", "1924905600000"], 1, "this looks like milliseconds");
     keystead.fails(&["license", "create", "--expires", "tomorrow"], 2, "a moment is written");
     assert_eq!(list(&keystead, &["license", "list"]).len(), 4, "what was refused made none");

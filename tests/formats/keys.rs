@@ -54,6 +54,27 @@ fn a_user_that_is_a_license_enters_by_it_at_every_door_and_is_claimed_at_none() 
     assert_eq!(doors.db().users(), 3);
 }
 
+/// An invitation of Wacht's is a license: it opens whom it made, if nothing else does.
+#[test]
+fn an_invitation_opens_whom_it_made_only_where_there_is_no_password() {
+    let db = Fixture::new();
+    db.setting("wachtSignUp", "invitation");
+    db.license("KEY-1");
+    db.license("KEY-2");
+    let doors = Doors::open(db);
+    let pairs = [("email", "zoe@example.com"), ("invite_token", "KEY-1")];
+    assert_eq!(doors.wacht("/auth/signup", &pairs).status, 200);
+    let pairs = [("email", "leo@example.com"), ("password", "a good password"), ("invite_token", "KEY-2")];
+    assert_eq!(doors.wacht("/auth/signup", &pairs).status, 200);
+    for door in Door::LICENSED {
+        doors.enter(door, "KEY-1", DEVICE, None).unwrap_or_else(|reply| panic!("{door:?}: {reply:?}"));
+        doors.enter(door, "KEY-2", DEVICE, None).expect_err("that user has a password");
+        doors.log_in(door, "leo@example.com", "a good password", DEVICE).unwrap_or_else(|r| panic!("{door:?}: {r:?}"));
+        doors.log_in(door, "zoe@example.com", "a good password", DEVICE).expect_err("has no password");
+    }
+    assert_eq!(doors.db().users(), 2);
+}
+
 #[test]
 fn a_license_that_somebody_redeemed_for_a_user_does_not_inherit_it() {
     let db = Fixture::new();

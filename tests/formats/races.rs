@@ -228,7 +228,7 @@ fn one_name_is_taken_once_by_all_formats() {
         let [lower, upper] = [format!("mia{round}"), format!("MIA{round}")];
         let [of_keyauth, of_authly] = [format!("KEYAUTH-{round}"), format!("AUTHLY-{round}")];
         let (body, email) = (json!({"username": upper, "password": PASSWORD}), format!("mia@{round}.example.com"));
-        let mut calls = vec![
+        let mut calls = [
             keyauth(&doors, "register", &[("username", &lower), ("pass", PASSWORD), ("key", &of_keyauth)]),
             authgate(&doors, "/sign_up", {
                 let mut body = body.clone();
@@ -242,7 +242,7 @@ fn one_name_is_taken_once_by_all_formats() {
             }),
             wacht(&doors, &[("username", &upper), ("email", &email), ("password", PASSWORD)]),
         ];
-        let mut doors_in_turn = Door::ALL.to_vec();
+        let mut doors_in_turn = Door::ALL;
         calls.rotate_left(round % 4);
         doors_in_turn.rotate_left(round % 4);
         let replies = at_once(4, |i| calls[i].send(&doors));

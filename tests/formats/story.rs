@@ -114,6 +114,24 @@ fn a_user_made_at_any_door_enters_at_all_of_them_and_its_name_is_taken_at_all() 
     }
 }
 
+/// Forms and JSON spell a text in different ways; and what is cut off at its ends must be the same.
+#[test]
+fn a_password_means_the_same_in_every_spelling() {
+    let password = "  p\u{e4}ss w\u{f6}rd+%20&=;\"\\/\u{1f511}\t";
+    for door in Door::ALL {
+        let db = Fixture::new();
+        for key in ["FIRST", "SECOND"] {
+            db.license(key);
+        }
+        let doors = Doors::open(db);
+        let made = doors.sign_up(door, "mia", password, "FIRST");
+        assert!(is_success(&made), "{door:?}: {made:?}");
+        assert!(is_success(&doors.redeem(Door::KeyAuth, "mia", password, "SECOND")), "{door:?}");
+        everywhere(&doors, "mia", password);
+        everywhere(&doors, " mia ", password.trim());
+    }
+}
+
 #[test]
 fn a_wrong_password_is_refused_everywhere() {
     let db = Fixture::new();
@@ -177,6 +195,32 @@ fn a_password_that_is_changed_at_one_door_is_changed_at_all() {
         assert!(reply.status == 401 || door == Door::KeyAuth, "{door:?}: {reply:?}");
     }
     everywhere(&doors, "mia", PASSWORD);
+}
+
+#[test]
+fn what_the_operator_kills_is_over_at_every_door() {
+    let db = Fixture::new();
+    db.user("mia");
+    let doors = Doors::open(db);
+    let tickets = everywhere(&doors, "mia", "secret");
+    doors.operate(&["session", "kill", "--user", "mia", "--app", "demo"]);
+    for ticket in &tickets {
+        assert!(!doors.is_in(ticket), "{ticket:?}");
+    }
+    everywhere(&doors, "mia", "secret");
+}
+
+#[test]
+fn where_a_login_ends_the_others_it_ends_those_of_all_formats() {
+    let db = Fixture::new();
+    db.user("mia");
+    db.setting("killOtherSessions", "1");
+    let doors = Doors::open(db);
+    let tickets = everywhere(&doors, "mia", "secret");
+    let running: Vec<bool> = tickets.iter().map(|ticket| doors.is_in(ticket)).collect();
+    assert_eq!(running, [false, false, false, true], "only the last one is left");
+    let first = doors.log_in(Door::KeyAuth, "mia", "secret", DEVICE).expect("enters");
+    assert!(doors.is_in(&first) && !doors.is_in(&tickets[3]));
 }
 
 #[test]

@@ -77,19 +77,24 @@ pub fn ban_own(
     ban_user(tx, user.id, Some(&reason))
 }
 
-/// Gives the session's user another password, for the one it has (authly 2.5). Nobody else is logged in as this user any
-/// more.
+/// Gives the session's user another password, for the one it has (authly 2.5), unless what it holds stands still. Nobody
+/// else is logged in as this user any more.
 pub fn change_password(
     tx: &mut Tx<'_>,
     app: &App,
     lists: &Lists,
     session: &Session,
     (old, new): (&str, &str),
+    now: Time,
     proof: Option<&Proof>,
 ) -> Result<(), Stop> {
     let user = of_session(tx, app, session)?;
     if user.banned {
         return Err(Refusal::UserBanned(user.ban_reason).into());
+    }
+    let held = subscriptions::of_user(tx, user.id)?;
+    if let Err(refusal @ Refusal::SubscriptionPaused) = subscription::running(app, held, now) {
+        return Err(refusal.into());
     }
     let Credential::Password(stored) = &user.credential else { return Err(Refusal::PasswordUnavailable.into()) };
     if new.len() > MAX_PASSWORD {

@@ -41,7 +41,7 @@ pub enum Name<'a> {
 }
 
 /// What a client sends to sign up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignUp<'a> {
     /// What the user is to be called.
     pub name: Name<'a>,

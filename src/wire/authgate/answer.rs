@@ -118,6 +118,8 @@ pub(super) fn send(
     outcome: Result<Reply, No>,
     asked: Asked,
 ) -> Response {
+    // In the log, calls stand without the slash, as those of the other formats do.
+    let call = call.trim_start_matches('/');
     let denied = match outcome {
         Ok(reply) => {
             let (kind, body) = match reply {

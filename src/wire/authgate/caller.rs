@@ -99,7 +99,7 @@ pub(super) async fn enter(
         let factor = Factor { code: code.as_deref(), ip, now, vault: &ctx.vault, guess };
         let claim = Claim { username, password, token: None, key, hwid, email: None, ip, now, uuid, factor };
         let entered = match key {
-            None => user::login(tx, &app, &claim, Terms::Program, proof)?,
+            None => user::at_one_cost(user::login(tx, &app, &claim, Terms::Program, proof), password, proof)?,
             // A license needs no hash: without one it would be written at once, where nothing can be written.
             Some(_) if proof.is_none() => return Err(Stop::Prove(Work::Nothing)),
             Some(_) => user::login_by_license(tx, &app, &claim, proof)?,

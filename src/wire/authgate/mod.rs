@@ -33,6 +33,7 @@ pub const BASE: &str = "/api/integration";
 /// This family.
 pub static FAMILY: Family = Family {
     name: "authgate",
+    base: Some(BASE),
     paths: &[
         ("/api/integration/sign_up", &sign_up::ENDPOINT.door),
         ("/sign_up", &sign_up::ENDPOINT.door),
@@ -46,7 +47,7 @@ pub static FAMILY: Family = Family {
         ("/activate_license", &activate_license::ENDPOINT.door),
         ("/api/integration/files/{}/download", &download::ENDPOINT.door),
         ("/files/{}/download", &download::ENDPOINT.door),
-        ("/api/integration/{}", &NOTHING),
+        ("/api/integration/{*}", &NOTHING),
     ],
 };
 

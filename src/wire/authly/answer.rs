@@ -15,7 +15,7 @@ use crate::wire::{Ctx, Fault};
 
 use super::endpoints::Endpoint;
 use super::seal::{self, Seal};
-use super::words::{INTERNAL, NOT_POST, No, words};
+use super::words::{INTERNAL, NO_SUCH_PATH, NOT_POST, No, words};
 
 /// A success: its message, the session to go on with, and what follows, in order.
 #[derive(Debug)]
@@ -110,6 +110,11 @@ pub(super) fn not_post(endpoint: &Endpoint) -> Response {
     let mut response = plain(NOT_POST.0, NOT_POST.1, NOT_POST.2.into(), endpoint.name);
     response.headers.push(("allow", HeaderValue::Fixed("POST")));
     response
+}
+
+/// The answer at a path at which there is no endpoint.
+pub(super) fn nothing() -> Response {
+    plain(NO_SUCH_PATH.0, NO_SUCH_PATH.1, NO_SUCH_PATH.2.into(), "")
 }
 
 /// The answer when there is no request to answer: too large, too slow, broken, or a bug. Nobody knows then which app is

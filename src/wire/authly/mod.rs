@@ -34,13 +34,17 @@ macro_rules! paths {
         &[$($(
             (concat!("/api/v2/", $path), &door(|ctx, request| answer(ctx, request, &endpoints::$endpoint::ENDPOINT))),
             (concat!("/api/v1/", $path), &door(|ctx, request| answer(ctx, request, &endpoints::$endpoint::ENDPOINT))),
-        )+)*]
+        )+)*
+            ("/api/v2/{*}", &NOTHING),
+            ("/api/v1/{*}", &NOTHING),
+        ]
     };
 }
 
 /// This family. A line for each endpoint of [`endpoints::TABLE`], with its name and its aliases.
 pub static FAMILY: Family = Family {
     name: "authly",
+    base: Some("/api/v2"),
     paths: paths! {
         init: "init";
         register: "register";
@@ -57,6 +61,9 @@ pub static FAMILY: Family = Family {
         blacklist_check: "blacklist/check";
     },
 };
+
+/// Anything else below these paths.
+static NOTHING: Door = door(|_, _| Answer::Now(answer::nothing()));
 
 const fn door(answer: super::Answerer) -> Door {
     Door { answer, headers: seal::HEADERS, fault: |_, fault| answer::fault(fault) }
@@ -206,6 +213,7 @@ mod tests {
                 wanted.extend([format!("/api/v2/{name}"), format!("/api/v1/{name}")]);
             }
         }
+        wanted.extend(["/api/v2/{*}", "/api/v1/{*}"].map(str::to_owned));
         let served: Vec<_> = FAMILY.paths.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(served, wanted);
     }

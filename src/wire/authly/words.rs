@@ -67,6 +67,8 @@ pub(super) type Words = (u16, &'static str, Cow<'static, str>);
 
 /// What is said at a path that is asked in another way than by POST.
 pub(super) const NOT_POST: (u16, &str, &str) = (405, "METHOD_NOT_ALLOWED", "Send this as a POST request");
+/// What is said at a path at which there is no endpoint.
+pub(super) const NO_SUCH_PATH: (u16, &str, &str) = (404, "NOT_FOUND", "There is no such call");
 /// What is said after a bug.
 pub(super) const INTERNAL: (u16, &str, &str) = (500, "INTERNAL", "An internal server error occurred");
 
@@ -96,7 +98,7 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         Refusal::FormatOff | Refusal::VersionOff => {
             fixed(403, "APP_DISABLED", "This API is switched off for this application. Ask for the current program")
         }
-        Refusal::UnknownCall => fixed(404, "NOT_FOUND", "There is no such call"),
+        Refusal::UnknownCall => fixed(NO_SUCH_PATH.0, NO_SUCH_PATH.1, NO_SUCH_PATH.2),
         Refusal::SessionNotFound => fixed(401, "INVALID_SESSION", "Invalid session"),
         Refusal::SessionExpired => fixed(401, "SESSION_EXPIRED", "Session has expired"),
         Refusal::SessionNotValidated => fixed(403, "USERNAME_NOT_LINKED", "No user is logged in on this session"),
@@ -151,6 +153,7 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         }
         Refusal::VariableNotFound => fixed(404, "VARIABLE_NOT_FOUND", "Variable not found"),
         Refusal::VariableReadOnly => fixed(403, "PERMISSION_DENIED", "Only the operator sets variables"),
+        Refusal::TooManyVariables => fixed(403, "PERMISSION_DENIED", "There are as many variables as users may make"),
         Refusal::ChannelNotFound => fixed(404, "CHANNEL_NOT_FOUND", "Channel not found"),
         Refusal::ChatTooFast => fixed(429, "RATE_LIMITED", "You are writing too fast. Try again in a moment"),
         Refusal::ChatMuted(until) => owned(403, "USER_MUTED", format!("You are muted until {}", date(*until))),
@@ -185,7 +188,6 @@ fn of_refusal(refusal: &Refusal, app: Option<&App>) -> Words {
         | Refusal::NobodyOnline
         | Refusal::VariableNameMissing
         | Refusal::VariableDataMissing
-        | Refusal::TooManyVariables
         | Refusal::UserVariableNotFound
         | Refusal::RelayNotFound
         | Refusal::RelayFailed

@@ -34,6 +34,7 @@ use versions::{Sealing, Version};
 /// This family.
 pub static FAMILY: Family = Family {
     name: "keyauth",
+    base: Some("/api/1.2/"),
     paths: &[
         ("/api/1.2", &DOOR_1_2),
         ("/1.2", &DOOR_1_2),

@@ -35,7 +35,7 @@ use answer::{Frame, Seen};
 use words::Words;
 
 /// This family.
-pub static FAMILY: Family = Family { name: "wacht", paths: &PATHS };
+pub static FAMILY: Family = Family { name: "wacht", base: Some("/wacht/ID"), paths: &PATHS };
 
 /// All endpoints.
 pub static ENDPOINTS: &[&Endpoint] = &[

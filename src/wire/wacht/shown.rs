@@ -61,7 +61,7 @@ fn shown(browser: &Browser, sign_in: &SignIn, held: &Held, user: Option<&User>) 
     if let Some(user) = user {
         fields.extend([
             ("session_id", browser.id.0.to_string().into()),
-            ("user_id", user.id.0.to_string().into()),
+            ("user_id", user.number().to_string().into()),
             ("user", user_shown(user)),
             ("expires_at", time(held.expires_at)),
             ("last_active_at", time(browser.used_at.max(sign_in.created_at))),
@@ -79,7 +79,7 @@ fn user_shown(user: &User) -> Json {
         Json::Object(vec![("phone_number", phone.into()), ("country_code", text(&profile.phone_country_code))])
     });
     Json::Object(vec![
-        ("id", user.id.0.to_string().into()),
+        ("id", user.number().to_string().into()),
         ("created_at", time(user.created_at)),
         ("first_name", text(&profile.first_name)),
         ("last_name", text(&profile.last_name)),
