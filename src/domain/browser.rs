@@ -258,7 +258,7 @@ pub fn sign_out(tx: &mut Tx<'_>, app: &App, browser: &Browser, which: Option<Sig
         sessions::end(tx, held.session, app.id, now)?;
     }
     // While somebody is signed in, the browser is kept as one of these; the sign-in that counted may be gone.
-    if stays.is_empty() {
+    if stays.is_empty() && current(tx, browser)?.is_some() {
         browsers::set_active(tx, browser.id, None)?;
     }
     Ok(())

@@ -9,11 +9,12 @@ use crate::model::ids::{AppId, LicenseId, fold};
 use crate::model::license::{License, LicenseState};
 use crate::model::settings::Settings;
 use crate::model::time::{LIFETIME_SECONDS, MAX_SPAN_SECONDS, Span, Time};
-use crate::model::user::{Credential, User};
-use crate::store::{self, Tx, licenses, sessions, users};
+use crate::model::user::{Credential, Subscription, User};
+use crate::store::{self, Tx, licenses, sessions, subscriptions, users};
 
 use super::secret::draw;
 use super::subscription::{self, ExtendError};
+use super::user::has_made;
 use super::{Refusal, Stop};
 
 /// The longest key, in bytes (contract section 6).
@@ -258,14 +259,23 @@ fn log_out_license_only(tx: &mut Tx<'_>, app: &App, license: &License) -> Result
 }
 
 /// Deletes a license; what it gave stays with its user. Answers the user that is locked now, if one is: a license-only
-/// user with a name of its own has nothing else to come in by, and its name is no secret.
+/// user with a name of its own has nothing else to come in by, and its name is no secret. A license that came as an upgrade
+/// does not take the place of the one that made it: anybody may redeem one for anybody.
 pub fn delete(tx: &mut Tx<'_>, app: AppId, license: &License) -> Result<Option<User>, store::Error> {
-    licenses::delete(tx, license.id)?;
-    let Some(user) = license.used_by else { return Ok(None) };
     let named_otherwise =
         |user: &User| user.credential == Credential::License && fold(&user.name) != fold(&license.key);
-    let Some(user) = users::by_id(tx, app, user)?.filter(named_otherwise) else { return Ok(None) };
-    if licenses::first_of_user(tx, user.id)?.is_some() {
+    let user = match license.used_by {
+        Some(user) => users::by_id(tx, app, user)?.filter(named_otherwise),
+        None => None,
+    };
+    let Some(user) = user else {
+        licenses::delete(tx, license.id)?;
+        return Ok(None);
+    };
+    let by_others = |held: &Subscription| held.license.is_some_and(|id| id != license.id);
+    let is_last = has_made(tx, license, &user)? && !subscriptions::of_user(tx, user.id)?.iter().any(by_others);
+    licenses::delete(tx, license.id)?;
+    if !is_last {
         return Ok(None);
     }
     users::set_credential(tx, user.id, &Credential::Locked)?;

@@ -26,7 +26,7 @@ mod own;
 mod sign_up;
 
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
-pub use login::{Terms, at_one_cost, enter_by_license, login, login_by_email, login_by_license};
+pub use login::{Terms, at_one_cost, enter_by_license, has_made, login, login_by_email, login_by_license};
 pub use own::{ban_own, change_password, of_session, of_token, rename};
 pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, check_new, sign_up};
 

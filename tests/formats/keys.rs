@@ -76,6 +76,33 @@ fn an_invitation_opens_whom_it_made_only_where_there_is_no_password() {
 }
 
 #[test]
+fn a_license_that_somebody_redeemed_for_a_user_does_not_inherit_it() {
+    let db = Fixture::new();
+    db.setting("wachtSignUp", "invitation");
+    db.setting("wachtDefault", "1");
+    for key in ["KEY-OF-MIA", "KEY-OF-MALLORY"] {
+        db.license(key);
+    }
+    let doors = Doors::open(db);
+    let fields = [("email", "mia@example.com"), ("username", "mia"), ("invite_token", "KEY-OF-MIA")];
+    let form = serde_urlencoded::to_string(fields).expect("pairs");
+    let header = [("content-type", "application/x-www-form-urlencoded")];
+    let made = doors.server.ask("POST", "/auth/signup", &header, form.as_bytes());
+    assert!(is_success(&made), "{made:?}");
+    assert!(doors.server.init().call("upgrade", &[("username", "mia"), ("key", "KEY-OF-MALLORY")]).success());
+    doors.server.change(|db| {
+        let (app, license) = (db.app().id, db.license_now("KEY-OF-MIA"));
+        let locked = db.write(move |tx| keystead::domain::license::delete(tx, app, &license).expect("deletes"));
+        assert_eq!(locked.map(|user| user.name).as_deref(), Some("mia"), "the operator is told");
+    });
+    for door in Door::LICENSED {
+        doors.enter(door, "KEY-OF-MALLORY", DEVICE, None).expect_err("it made nobody");
+        doors.log_in(door, "mia", "KEY-OF-MALLORY", DEVICE).expect_err("it made nobody");
+    }
+    doors.log_in(Door::Wacht, "mia", "KEY-OF-MALLORY", DEVICE).expect_err("it made nobody");
+}
+
+#[test]
 fn a_banned_license_closes_the_user_that_it_made_at_every_door() {
     let db = Fixture::new();
     db.license("KEY");

@@ -85,6 +85,7 @@ fn who_came_with_a_token_that_has_ended_meanwhile_has_nothing_of_its_browser() {
         assert_eq!((names(&found), names(&first), names(&second)), (vec![], vec![1], vec![2]));
         assert!(browser::switch(tx, &found, SignInId(1), now()).is_err());
         browser::sign_out(tx, &app, &found, None, now()).unwrap();
-        assert!(browser::state(tx, &first, now()).unwrap().1[0].held.is_some(), "still signed in");
+        let (current, signed_in) = browser::state(tx, &first, now()).unwrap();
+        assert!(signed_in[0].held.is_some() && current.active == Some(SignInId(1)), "still signed in, and it counts");
     });
 }

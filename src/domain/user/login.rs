@@ -6,7 +6,7 @@ use crate::model::app::App;
 use crate::model::ids::fold;
 use crate::model::license::{License, LicenseState};
 use crate::model::user::{Credential, User};
-use crate::store::{Tx, licenses, subscriptions, users};
+use crate::store::{self, Tx, licenses, subscriptions, users};
 
 use super::super::lists::Lists;
 use super::super::secret::{self, MAX_PASSWORD, Proof, Work};
@@ -204,7 +204,7 @@ fn license_user(tx: &mut Tx<'_>, app: &App, key: Option<&str>) -> Result<Option<
 
 /// Whether this license made this license-only user. One that came as an upgrade opens nothing: anybody may redeem one
 /// for anybody, and it would open what the ban of the first license has closed.
-fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, Stop> {
+pub fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, store::Error> {
     if license.used_by != Some(user.id) {
         return Ok(false);
     }

@@ -101,8 +101,11 @@ enum Run {
     Write(fn(&Req, &mut Tx<'_>) -> Result<Json, Stop>),
     /// Needs a password hashed; without the proof it must not write. Somebody is in then, and the browser has the token
     /// that was drawn for it.
-    Password(fn(&Req, &mut Tx<'_>, Option<&Proof>) -> Result<(Json, Browser), Stop>),
+    Password(fn(&Req, &mut Tx<'_>, Option<&Proof>) -> Result<Entered, Stop>),
 }
+
+/// What is shown when somebody is in, and the browser as it is then.
+type Entered = (Json, Browser);
 
 /// A request as an endpoint sees it: for an app, from a browser.
 struct Req {

@@ -5,14 +5,13 @@ use crate::domain::secret::{Proof, new_long_session_id, new_number, new_uuid};
 use crate::domain::two_factor::Factor;
 use crate::domain::user::Claim;
 use crate::domain::{Refusal, Stop};
-use crate::model::browser::{Browser, NewSignIn};
+use crate::model::browser::NewSignIn;
 use crate::model::exchange::Method;
 use crate::model::ids::SignInId;
 use crate::store::Tx;
-use crate::wire::reply::Json;
 
 use super::shown::{self, Detail};
-use super::{Endpoint, Field, Place, Req, Run, answer, door, missing};
+use super::{Endpoint, Entered, Field, Place, Req, Run, answer, door, missing};
 
 pub(super) static ENDPOINT: Endpoint = Endpoint {
     name: "signin",
@@ -31,7 +30,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
     run: Run::Password(run),
 };
 
-fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<(Json, Browser), Stop> {
+fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Entered, Stop> {
     let (form, ip, now) = (&req.form, req.request.peer, req.request.now);
     let (by, name, title) = match form.text("strategy") {
         Some("plain_email") => (By::Email, "email", "Email"),

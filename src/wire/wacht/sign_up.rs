@@ -4,15 +4,13 @@ use crate::domain::Stop;
 use crate::domain::browser as rules;
 use crate::domain::secret::{Proof, new_username, new_uuid};
 use crate::domain::user::{Name, SignUp};
-use crate::model::browser::Browser;
 use crate::model::exchange::Method;
 use crate::model::user::Profile;
 use crate::store::Tx;
-use crate::wire::reply::Json;
 
 use super::shown::{self, Detail};
 use super::sign_in::drawn;
-use super::{Endpoint, Field, Place, Req, Run, answer, door, missing};
+use super::{Endpoint, Entered, Field, Place, Req, Run, answer, door, missing};
 
 pub(super) static ENDPOINT: Endpoint = Endpoint {
     name: "signup",
@@ -34,7 +32,7 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
     run: Run::Password(run),
 };
 
-fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<(Json, Browser), Stop> {
+fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Entered, Stop> {
     let form = &req.form;
     let email = rules::email(form.text("email").ok_or_else(|| missing("Email"))?)?;
     let rng = &mut rand::rng();
