@@ -24,13 +24,13 @@ fn a_session_shows_who_is_signed_in() {
     assert_eq!(sign_in["session_id"], session["id"]);
     assert_eq!(sign_in["ip_address"], "127.0.0.1");
     let user = server.db.user_now("mia").unwrap();
-    assert_eq!(sign_in["user_id"], user.id.0.to_string());
+    assert_eq!(sign_in["user_id"], user.number().to_string());
     let mut shown = sign_in["user"].clone();
     shown.as_object_mut().unwrap().remove("created_at");
     assert_eq!(
         shown,
         serde_json::json!({
-            "id": user.id.0.to_string(), "first_name": "Mia", "last_name": "Söhne", "username": "mia",
+            "id": user.number().to_string(), "first_name": "Mia", "last_name": "Söhne", "username": "mia",
             "primary_email_address": {"email": "mia@example.com"},
             "primary_phone_number": {"phone_number": "+1234", "country_code": "+1"},
         })
