@@ -13,6 +13,7 @@ use crate::model::app::App;
 use crate::model::settings::{Setting, Settings};
 use crate::store::lock::{self, ImportLock, LockError};
 use crate::store::{Store, Tx, apps, server_keys};
+use crate::wire::FAMILIES;
 
 use super::{
     Code, Db, Exit, Global, allow, input, note, now, print_json, print_line, print_lines, print_table, print_time, say,
@@ -214,6 +215,8 @@ fn show(global: &Global, named: &Named) -> Result<(), Exit> {
         document["paused_at"] = app.paused_at.map(|t| t.0).into();
         document["served_at"] = address.into();
         document["api"] = api.into();
+        let apis = addresses(&app, &base).map(|(format, address)| (format.to_owned(), Value::from(address)));
+        document["apis"] = Value::Object(apis.collect());
         document["public_key"] = public_key.into();
         document["licenses"] = counts.licenses.into();
         document["users"] = counts.users.into();
@@ -225,7 +228,10 @@ fn show(global: &Global, named: &Named) -> Result<(), Exit> {
     print_line(&format!("{:<11}{}", "owner", app.owner))?;
     print_credentials(&app)?;
     let served = if address.is_some() { "" } else { " (no server runs now; this is where `keystead serve` listens)" };
-    print_line(&format!("{:<11}{api}{served}", "API"))?;
+    print_line(&format!("{:<11}{base}{served}", "server"))?;
+    for (format, address) in addresses(&app, &base) {
+        print_line(&format!("{:<11}{address}", format))?;
+    }
     if let Some(key) = public_key {
         print_line(&format!("{:<11}{key} (for API 1.3)", "public key"))?;
     }
@@ -243,6 +249,15 @@ fn show(global: &Global, named: &Named) -> Result<(), Exit> {
         "settings   that differ from their defaults"
     })?;
     print_lines(lines.iter().map(String::as_str))
+}
+
+/// Where clients of each format that the app answers in find it.
+fn addresses<'a>(app: &'a App, base: &'a str) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    let is_on = |format: &str| Setting::find(format).is_ok_and(|setting| setting.value(&app.settings) == "1");
+    FAMILIES
+        .iter()
+        .filter(move |family| is_on(family.name))
+        .filter_map(move |family| Some((family.name, format!("{base}{}", family.base?.replace("ID", &app.uuid)))))
 }
 
 fn rotate_api_key(global: &Global, named: &Named) -> Result<(), Exit> {

@@ -42,6 +42,20 @@ fn wachts_addresses_are_taken_only_if_they_can_work() {
 }
 
 #[test]
+fn an_app_says_where_its_clients_find_it() {
+    let keystead = Keystead::new();
+    let id = keystead.json(&["app", "create", "demo"])["id"].as_str().expect("an id").to_owned();
+    keystead.ok(&["app", "set", "demo", "authgate=0"]);
+    let shown = keystead.json(&["app", "show"]);
+    let apis = shown["apis"].as_object().expect("an object");
+    assert!(apis.keys().eq(["authly", "keyauth", "wacht"]), "{apis:?}");
+    assert_eq!(apis["keyauth"], shown["api"]);
+    assert_eq!(apis["wacht"], format!("http://127.0.0.1:8080/wacht/{id}"));
+    let told = keystead.ok(&["app", "show"]);
+    assert!(told.contains("authly     http://127.0.0.1:8080/api/v2\n") && !told.contains("authgate  "), "{told}");
+}
+
+#[test]
 fn an_apps_api_key_is_shown_and_rotated() {
     let keystead = Keystead::new();
     let made = keystead.json(&["app", "create", "demo"]);
