@@ -158,7 +158,7 @@ CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX sessions_by_app ON sessions (app_id);
 
--- Browsers of Wacht's format. Each has a cookie, of which only the SHA-256 is kept, and any number of users signed in.
+-- Browsers of Wacht's format. Each has a cookie, of which only the SHA-256 is kept, and up to fifty users signed in.
 -- Ids are random and shown.
 CREATE TABLE browsers (
     id         INTEGER PRIMARY KEY,

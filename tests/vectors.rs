@@ -18,6 +18,7 @@ use keystead::model::user::Credential;
 use keystead::store::two_factor;
 use keystead::wire::keyauth::calls::{COMMON, Call, TABLE};
 use keystead::wire::keyauth::versions::{self, V1_2};
+use support::placeholder::{head, next_placeholder};
 use support::web::{Web, answer};
 use support::{
     Envelope, Fixture, OTHER_SECRET, Reply, SECRET, Seal, Server, exchange, hmac_hex, now, post_bytes, totp,
@@ -370,19 +371,6 @@ fn matches(want: &str, got: &str, server: &Server, reply: &Reply) -> Result<(), 
         (want, rest) = (after, &rest[length..]);
     }
     if want == rest { Ok(()) } else { Err(format!("expected {want:?} at {:?}", head(rest))) }
-}
-
-fn head(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
-/// The text before the first `{word}`, the word, and what follows. JSON's braces are followed by a quote.
-fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    text.match_indices('{').find_map(|(at, _)| {
-        let inner = &text[at + 1..];
-        let end = inner.find(|c: char| !matches!(c, 'a'..='z' | '0'..='9' | '+' | '-'))?;
-        (end > 0 && inner[end..].starts_with('}')).then(|| (&text[..at], &inner[..end], &inner[end + 1..]))
-    })
 }
 
 /// How much of the text is what the placeholder stands for.

@@ -9,6 +9,7 @@ use keystead::model::time::Span;
 use keystead::model::user::Credential;
 
 use crate::doors::Doors;
+use crate::support::placeholder::{head, next_placeholder};
 use crate::support::{Fixture, OWNERID, Reply, SECRET, exchange, now, password_hash};
 
 /// How many seconds an answer's times may be off from the test's.
@@ -286,19 +287,6 @@ fn matches(want: &str, got: &str, known: &BTreeMap<&str, String>, reply: &Reply)
         (want, rest) = (after, &rest[length..]);
     }
     if want == rest { Ok(()) } else { Err(format!("expected {want:?} at {:?}", head(rest))) }
-}
-
-fn head(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
-/// The text before the first `{word}`, the word, and what follows. JSON's braces are followed by a quote.
-fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    text.match_indices('{').find_map(|(at, _)| {
-        let inner = &text[at + 1..];
-        let end = inner.find(|c: char| !matches!(c, 'a'..='z' | '0'..='9' | '+' | '-'))?;
-        (end > 0 && inner[end..].starts_with('}')).then(|| (&text[..at], &inner[..end], &inner[end + 1..]))
-    })
 }
 
 /// How much of the text is what the placeholder stands for.

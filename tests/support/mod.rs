@@ -18,6 +18,7 @@ mod ask;
 mod client;
 mod envelope;
 mod fixture;
+pub mod placeholder;
 mod program;
 pub mod smtp;
 pub mod tls;
