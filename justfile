@@ -32,9 +32,13 @@ deny:
 deny-offline:
     .ci/run deny-offline
 
-# Requests a second against a bare hyper server; takes --seconds S --rounds R.
+# Each call against a bare hyper server, latency, memory, start, as Markdown; takes --rows N (to 10 million) --seconds S --rounds R.
 bench *args:
     bench/run.sh {{ args }}
+
+# Twenty minutes of mixed load with clean-up, backups and commands; takes --minutes M. Draws bench/soak.svg.
+soak *args:
+    bench/run.sh soak {{ args }}
 
 # Rewrite all sources in the project's format.
 fmt:

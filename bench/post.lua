@@ -1,7 +1,8 @@
 -- Posts the lines of a file, one after the other, as urlencoded forms. For wrk:
---   wrk … -s post.lua http://127.0.0.1:PORT/api/1.2/ -- FILE [count]
+--   wrk … -s post.lua http://127.0.0.1:PORT/api/1.2/ -- FILE [count [THREADS]]
 -- With `count`, answers are read and successes counted. That costs wrk more than a fast answer costs the server, so only
--- the slow calls are counted; `load watch` looks after the fast ones.
+-- the slow calls are counted. With THREADS too, each line is sent by one of the threads only, and once unless they run
+-- out.
 
 local threads = {}
 
@@ -18,8 +19,9 @@ function init(args)
     -- Formatted once: making the text of each request anew would slow wrk down, and with it what it measures.
     requests[#requests + 1] = wrk.format("POST", nil, headers, body)
   end
+  step = tonumber(args[3]) or 1
   -- Threads begin at different places, so that they do not send the same lines at the same time.
-  at = id * 97
+  at = args[3] and id or id * 97
   if args[2] == "count" then
     response = function(_, _, body)
       if body:find('"success":true', 1, true) then successes = successes + 1 end
@@ -28,8 +30,9 @@ function init(args)
 end
 
 function request()
-  at = at % #requests + 1
-  return requests[at]
+  local this = requests[at % #requests + 1]
+  at = at + step
+  return this
 end
 
 function done(summary, latency, _)
