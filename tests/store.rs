@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use keystead::domain::{app, owner};
-use keystead::model::ids::SessionId;
+use keystead::model::ids::{AppId, SessionId};
 use keystead::model::session::{Session, SessionUser};
 use keystead::model::time::Time;
+use keystead::store::variables::{self, Variable};
 use keystead::store::{self, Error, Options, Store, apps, owners, sessions};
 
 const NOW: Time = Time(1_900_000_000);
@@ -245,6 +246,36 @@ fn what_was_loaded_before_a_change_is_not_kept() {
     place.keep(app);
     assert!(f.store.cache().app(OWNERID, "demo").is_none(), "stale: it was read before the change");
     assert_eq!(find_app(&f.store).unwrap().settings.version, "1.2");
+}
+
+#[test]
+fn a_variable_is_in_memory_until_it_changes() {
+    let f = fixture();
+    let app = find_app(&f.store).unwrap().id;
+    let find =
+        |name: &str| block_on(variables::lookup(&f.store, app, name.to_owned())).unwrap().map(|v| v.value.clone());
+    let set = |value: &str| {
+        let variable =
+            Variable { name: "motd".to_owned(), value: value.to_owned(), authenticated: false, updated_at: NOW };
+        f.store.write(move |tx| variables::set(tx, app, &variable)).wait().unwrap();
+    };
+    let known = || f.store.cache().variable(app, "motd").is_some();
+    assert_eq!(find("motd"), None);
+    set("one");
+    assert!(!known());
+    assert_eq!(find("motd").as_deref(), Some("one"));
+    assert!(known());
+    assert!(f.store.cache().variable(AppId(app.0 + 1), "motd").is_none(), "another app's is another");
+    set("two");
+    assert!(!known());
+    assert_eq!(find("motd").as_deref(), Some("two"));
+    f.store.write(move |tx| variables::delete(tx, app, "motd")).wait().unwrap();
+    assert_eq!(find("motd"), None);
+    set("three");
+    assert_eq!(find("motd").as_deref(), Some("three"));
+    // The app may go and another get its number.
+    while !f.store.write(move |tx| apps::delete_step(tx, app, 100)).wait().unwrap() {}
+    assert!(!known());
 }
 
 #[test]

@@ -134,6 +134,7 @@ pub(super) fn options(config: &Config) -> store::Options {
         busy_timeout: config.busy_timeout,
         session_cache: config.session_cache,
         app_cache: config.app_cache,
+        variable_cache: config.variable_cache,
     }
 }
 

@@ -61,9 +61,15 @@ pub fn find(tx: &mut Tx<'_>, session: &Session, name: Option<&str>) -> Result<Va
         Some(name) => variables::find(tx, session.app, name)?,
         None => None,
     };
+    may_read(session, variable.as_ref())?;
+    variable.ok_or(Refusal::VariableNotFound.into())
+}
+
+/// The variable, if there is one and this session may read it.
+pub fn may_read<'a>(session: &Session, variable: Option<&'a Variable>) -> Result<&'a Variable, Refusal> {
     let variable = variable.ok_or(Refusal::VariableNotFound)?;
     if variable.authenticated && session.user.is_none() {
-        return Err(Refusal::SessionNotValidated.into());
+        return Err(Refusal::SessionNotValidated);
     }
     Ok(variable)
 }

@@ -82,6 +82,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         busy_timeout: Duration::from_secs(1),
         session_cache: 8,
         app_cache: 8,
+        variable_cache: 8,
     })
     .expect("opens");
     let ctx = Arc::new(Ctx {

@@ -1,4 +1,4 @@
-//! Apps and live sessions in memory: bounded, changed only after a commit, dropped whole when another process writes
+//! Apps, live sessions and app variables in memory: bounded, changed only after a commit, dropped whole when another process writes
 //! to the file. Holds nothing that the database does not hold.
 //!
 //! A load that misses takes a placeholder first and asks the database second. If a commit changes that entry
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::{Cache as Quick, PlaceholderGuard};
-use quick_cache::{DefaultHashBuilder, UnitWeighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, UnitWeighter};
 
 use crate::model::app::App;
-use crate::model::ids::SessionId;
+use crate::model::ids::{AppId, SessionId};
 use crate::model::session::Session;
 
-use super::Change;
+use super::variables::Variable;
+use super::{Change, Options};
 
 type Lifecycle<K, V> = quick_cache::sync::DefaultLifecycle<K, V>;
 
@@ -22,11 +23,26 @@ type Lifecycle<K, V> = quick_cache::sync::DefaultLifecycle<K, V>;
 pub struct Cache {
     sessions: Quick<SessionId, Arc<Session>>,
     apps: Quick<AppKey, Arc<App>>,
+    variables: Quick<VariableKey, Arc<Variable>>,
     epoch: AtomicU64,
 }
 
 /// `ownerid` and app name, joined. An ownerid has ten bytes, so no two pairs are joined to the same text.
 type AppKey = String;
+
+/// A variable's app and name.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct VariableKey(AppId, String);
+
+/// The same, lent.
+#[derive(Clone, Copy, Hash)]
+struct VariableAsked<'a>(AppId, &'a str);
+
+impl Equivalent<VariableKey> for VariableAsked<'_> {
+    fn equivalent(&self, key: &VariableKey) -> bool {
+        self.0 == key.0 && self.1 == key.1
+    }
+}
 
 /// A place in the cache that waits for what is being loaded. Dropping it gives the place up.
 pub struct Loading<'a, K: Clone + Eq + std::hash::Hash, V: Clone>(
@@ -41,8 +57,13 @@ impl<K: Clone + Eq + std::hash::Hash, V: Clone> Loading<'_, K, V> {
 }
 
 impl Cache {
-    pub(super) fn new(sessions: usize, apps: usize) -> Cache {
-        Cache { sessions: Quick::new(sessions.max(1)), apps: Quick::new(apps.max(1)), epoch: AtomicU64::new(0) }
+    pub(super) fn new(options: &Options) -> Cache {
+        Cache {
+            sessions: Quick::new(options.session_cache.max(1)),
+            apps: Quick::new(options.app_cache.max(1)),
+            variables: Quick::new(options.variable_cache.max(1)),
+            epoch: AtomicU64::new(0),
+        }
     }
 
     /// A session, if it is known here.
@@ -75,6 +96,20 @@ impl Cache {
         self.apps.get_value_or_guard_async(key).await.map_err(Loading)
     }
 
+    /// A variable of an app, if it is known here.
+    pub fn variable(&self, app: AppId, name: &str) -> Option<Arc<Variable>> {
+        self.variables.get(&VariableAsked(app, name))
+    }
+
+    /// A variable of an app, or the place for it. Waits while somebody else is loading the same one.
+    pub(super) async fn variable_or_place(
+        &self,
+        app: AppId,
+        name: &str,
+    ) -> Result<Arc<Variable>, Loading<'_, VariableKey, Arc<Variable>>> {
+        self.variables.get_value_or_guard_async(&VariableKey(app, name.to_owned())).await.map_err(Loading)
+    }
+
     /// Counts up whenever all is forgotten. Who keeps something read from the database elsewhere than here notes the
     /// epoch before reading, and reads again when it has moved on.
     pub fn epoch(&self) -> u64 {
@@ -88,6 +123,9 @@ impl Cache {
             Change::ForgetSession(id) => {
                 self.sessions.remove(&id);
             }
+            Change::ForgetVariable(app, name) => {
+                self.variables.remove(&VariableAsked(app, &name));
+            }
             Change::Apps => self.apps.clear(),
             Change::Everything => self.clear(),
         }
@@ -98,6 +136,7 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.sessions.clear();
         self.apps.clear();
+        self.variables.clear();
     }
 }
 

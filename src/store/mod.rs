@@ -68,6 +68,8 @@ pub struct Options {
     pub session_cache: usize,
     /// Apps kept in memory.
     pub app_cache: usize,
+    /// App variables kept in memory.
+    pub variable_cache: usize,
 }
 
 impl Options {
@@ -81,6 +83,7 @@ impl Options {
             busy_timeout: Duration::from_secs(10),
             session_cache: 16,
             app_cache: 16,
+            variable_cache: 16,
         }
     }
 }
@@ -124,7 +127,7 @@ struct Inner {
 impl Store {
     /// Opens the database, makes or upgrades it, and starts its threads.
     pub fn open(options: &Options) -> Result<Store> {
-        let cache = Arc::new(Cache::new(options.session_cache, options.app_cache));
+        let cache = Arc::new(Cache::new(options));
         let engine = Engine::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&cache))?);
         Ok(Store(Arc::new(Inner { engine, cache })))
     }

@@ -555,7 +555,7 @@ mod tests {
         calls.send(Message::Stop).unwrap();
         let other = rusqlite::Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let cache = Arc::new(Cache::new(1, 1));
+        let cache = Arc::new(Cache::new(&Options::small("unused")));
         let file = file::FileId::of(&path).unwrap();
         let writer =
             Writer { connection, queue, cache, data_version: 0, busy_timeout, path, file, closing: Arc::default() };

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::model::ids::SessionId;
+use crate::model::ids::{AppId, SessionId};
 use crate::model::session::Session;
 use crate::pending::Deliver;
 
@@ -102,6 +102,8 @@ pub(in crate::store) enum Change {
     Session(Arc<Session>),
     /// This session has to be asked for again.
     ForgetSession(SessionId),
+    /// This variable has to be asked for again.
+    ForgetVariable(AppId, String),
     /// Apps or their settings changed.
     Apps,
     /// Too much changed to name it.

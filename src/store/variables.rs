@@ -1,9 +1,11 @@
 //! The table `variables`: texts that an app hands to its clients.
 
+use std::sync::Arc;
+
 use crate::model::ids::AppId;
 use crate::model::time::Time;
 
-use super::{Result, Row, Tx};
+use super::{Change, Result, Row, Store, Tx};
 
 const FIND: &str = "SELECT name, value, authenticated, updated_at FROM variables WHERE app_id = $1 AND name = $2";
 const ALL: &str = "SELECT name, value, authenticated, updated_at FROM variables WHERE app_id = $1 ORDER BY name";
@@ -24,6 +26,19 @@ pub struct Variable {
     pub authenticated: bool,
     /// When it was last set; 0 if that is not known.
     pub updated_at: Time,
+}
+
+/// The variable of this name: from the cache, else from the database.
+pub async fn lookup(store: &Store, app: AppId, name: String) -> Result<Option<Arc<Variable>>> {
+    let place = match store.cache().variable_or_place(app, &name).await {
+        Ok(variable) => return Ok(Some(variable)),
+        Err(place) => place,
+    };
+    let found = store.read(move |tx| find(tx, app, &name)).await?.map(Arc::new);
+    if let Some(variable) = &found {
+        place.keep(Arc::clone(variable));
+    }
+    Ok(found)
 }
 
 /// The variable of this name.
@@ -50,11 +65,14 @@ pub fn set(tx: &mut Tx<'_>, app: AppId, variable: &Variable) -> Result<()> {
         variable.authenticated.into(),
         variable.updated_at.0.into(),
     ];
-    tx.exec(SET, &values).map(|_| ())
+    tx.exec(SET, &values)?;
+    tx.changed(Change::ForgetVariable(app, variable.name.clone()));
+    Ok(())
 }
 
 /// Deletes a variable. False: there is none.
 pub fn delete(tx: &mut Tx<'_>, app: AppId, name: &str) -> Result<bool> {
+    tx.changed(Change::ForgetVariable(app, name.to_owned()));
     tx.exec(DELETE, &[app.0.into(), name.into()]).map(|n| n == 1)
 }
 

@@ -24,7 +24,10 @@ fn var_hands_out_open_variables_and_others_after_a_login() {
     assert_eq!(session.call("var", &[("var", "open")]).message(), "for all");
     assert_eq!(session.call("var", &[("var", "open"), ("varid", "closed")]).message().len(), 1000, "varid counts");
     server.db.variable("open", "changed", false);
-    assert_eq!(session.call("var", &[("varid", "open")]).message(), "changed", "at once");
+    // Another process has written: what is in memory is dropped in a moment (ARCHITECTURE.md promises 100 ms).
+    crate::support::until("the variable has changed", || {
+        session.call("var", &[("varid", "open")]).message() == "changed"
+    });
 }
 
 #[test]

@@ -12,13 +12,14 @@ use crate::model::app::App;
 use crate::model::exchange::{HeaderValue, Note, Response};
 use crate::model::session::Session;
 use crate::store;
+use crate::store::variables::Variable;
 use crate::wire::failure::{self, Outcome};
 use crate::wire::form::Form;
 use crate::wire::limits::Share;
 use crate::wire::reply::{Fields, Json, encode};
 use crate::wire::{Ctx, Fault};
 
-use super::calls::Call;
+use super::calls::{Call, Run};
 use super::seal::{Seal, Sealer};
 use super::versions::{About, Sealing, Version};
 use super::words;
@@ -58,6 +59,8 @@ pub(super) struct Opened {
     pub(super) call: Option<&'static Call>,
     pub(super) seal: Seal,
     pub(super) refusal: Option<Refusal>,
+    /// The variable that the call is about, where there is one.
+    pub(super) variable: Option<Arc<Variable>>,
     /// The request as its client meant it, where it came enciphered.
     pub(super) form: Option<Form>,
 }
@@ -68,7 +71,17 @@ impl Opened {
             Sealing::Ed25519 => form.text("ownerid").unwrap_or_default().to_owned(),
             _ => String::new(),
         };
-        Opened { version, ownerid, app: None, session: None, call: None, seal, refusal: None, form: None }
+        Opened {
+            version,
+            ownerid,
+            app: None,
+            session: None,
+            call: None,
+            seal,
+            refusal: None,
+            variable: None,
+            form: None,
+        }
     }
 
     /// From here on, refusals are in the app's words and signed with its secret, until a session is known.
@@ -84,7 +97,7 @@ impl Opened {
 
     /// Whether it can be answered without the database.
     pub(super) fn is_immediate(&self) -> bool {
-        self.refusal.is_some() || matches!(self.call, Some(Call { run: super::Run::Session(_), .. }))
+        self.refusal.is_some() || matches!(self.call, Some(Call { run: Run::Session(_) | Run::Variable(..), .. }))
     }
 
     pub(super) fn fail(self, ctx: &Ctx, error: &store::Error) -> Response {

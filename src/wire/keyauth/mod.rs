@@ -12,10 +12,11 @@ use crate::domain::token::TokenFile;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
 use crate::model::exchange::{Request, Response};
-use crate::model::ids::SessionId;
+use crate::model::ids::{AppId, SessionId};
 use crate::model::session::{Session, SessionKind};
 use crate::pending::pending;
-use crate::store::{self, apps, sessions};
+use crate::store::variables::Variable;
+use crate::store::{self, apps, sessions, variables};
 
 use super::form::{self, Form};
 use super::{Answer, Ctx, Door, Family, Fault, turns};
@@ -95,6 +96,7 @@ struct Known {
     server_key: Option<Arc<ServerKey>>,
     app: Option<Option<Arc<App>>>,
     session: Option<Option<Arc<Session>>>,
+    variable: Option<Option<Arc<Variable>>>,
 }
 
 /// What has to be looked up before the request can be opened.
@@ -102,6 +104,7 @@ enum Missing {
     ServerKey,
     App,
     Session(SessionId),
+    Variable(AppId, String),
 }
 
 fn answer(ctx: &Arc<Ctx>, request: Request, version: &'static Version) -> Answer {
@@ -140,6 +143,9 @@ impl Exchange {
                 }
                 Missing::Session(id) => {
                     sessions::lookup(&self.ctx.store, id).await.map(|session| known.session = Some(session))
+                }
+                Missing::Variable(app, name) => {
+                    variables::lookup(&self.ctx.store, app, name).await.map(|found| known.variable = Some(found))
                 }
             };
             if let Err(error) = looked_up {
@@ -264,6 +270,14 @@ impl Exchange {
                 return Ok(opened.refuse(Refusal::InvalidRequest(fault.to_string())));
             }
         }
+        if let Run::Variable(name, _) = call.run
+            && let Some(name) = name(opened.form.as_ref().unwrap_or(form))
+        {
+            opened.variable = match &known.variable {
+                Some(found) => found.clone(),
+                None => Some(cache.variable(app.id, name).ok_or_else(|| Missing::Variable(app.id, name.to_owned()))?),
+            };
+        }
         Ok(opened)
     }
 
@@ -300,6 +314,9 @@ impl Exchange {
         let outcome = match (&opened.call, &opened.session, &opened.app) {
             (Some(Call { run: Run::Session(run), .. }), Some(session), Some(app)) => {
                 run(&self.req(app), session).map_err(Stop::Refused)
+            }
+            (Some(Call { run: Run::Variable(_, run), .. }), Some(session), _) => {
+                run(session, opened.variable.as_deref()).map_err(Stop::Refused)
             }
             _ => Err(Stop::Refused(Refusal::UnknownCall)),
         };
@@ -363,10 +380,8 @@ async fn turn(store: &store::Store, call: &'static Call, job: &Job, proof: Optio
     let job = Arc::clone(job);
     match call.run {
         Run::Open(run) => store.write(move |tx| run(&job.0.req(&job.1), tx)).await,
-        Run::Session(run) => {
-            let session = job.2.as_deref().ok_or(Refusal::SessionNotFound)?;
-            run(&job.0.req(&job.1), session).map_err(Stop::Refused)
-        }
+        // What memory answers was answered before.
+        Run::Session(_) | Run::Variable(..) => Err(Refusal::UnknownCall.into()),
         Run::Read(run) => {
             store
                 .read(move |tx| {

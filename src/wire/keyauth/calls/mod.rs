@@ -15,6 +15,7 @@ use crate::model::session::Session;
 use crate::model::time::Time;
 use crate::outside::fetch::{Ask, FetchError, Fetched};
 use crate::store::Tx;
+use crate::store::variables::Variable;
 use crate::wire::form::Form;
 use crate::wire::limits::Limits;
 
@@ -85,6 +86,9 @@ pub(super) enum Run {
     Open(fn(&Req<'_>, &mut Tx<'_>) -> Result<Reply, Stop>),
     /// A live session, nothing else: answered without the database.
     Session(fn(&Req<'_>, &Session) -> Result<Reply, Refusal>),
+    /// A live session and a variable of the app, by the name that the form gives: a reader only where the variable is not
+    /// in memory.
+    Variable(fn(&Form) -> Option<&str>, fn(&Session, Option<&Variable>) -> Result<Reply, Refusal>),
     /// A live session and a reader.
     Read(fn(&Req<'_>, &Session, &mut Tx<'_>) -> Result<Reply, Stop>),
     /// A live session and the writer.

@@ -1,11 +1,12 @@
 //! `var`: an app variable; the message is its value (contract 4.11).
 
-use crate::domain::{Refusal, Stop, variable};
+use crate::domain::{Refusal, variable};
 use crate::model::session::Session;
-use crate::store::Tx;
+use crate::store::variables::Variable;
+use crate::wire::form::Form;
 use crate::wire::keyauth::versions::V1_0;
 
-use super::{Call, Field, Reply, Req, Run, anything};
+use super::{Call, Field, Reply, Run, anything};
 
 pub(super) const CALL: Call = Call {
     name: "var",
@@ -19,10 +20,13 @@ pub(super) const CALL: Call = Call {
     settings: &[],
     since: &V1_0,
     first: anything,
-    run: Run::Read(run),
+    run: Run::Variable(name, run),
 };
 
-fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>) -> Result<Reply, Stop> {
-    let name = req.form.text("varid").or_else(|| req.form.text("var"));
-    variable::find(tx, session, name).map(|variable| Reply::message(variable.value))
+fn name(form: &Form) -> Option<&str> {
+    form.text("varid").or_else(|| form.text("var"))
+}
+
+fn run(session: &Session, variable: Option<&Variable>) -> Result<Reply, Refusal> {
+    variable::may_read(session, variable).map(|variable| Reply::message(variable.value.clone()))
 }
