@@ -148,8 +148,16 @@ fn sql_lives_in_the_store() {
 
 #[test]
 fn the_engine_is_known_in_few_files() {
-    // The seam: the API that matches the engine, the transaction that is handed out, the engine, its schema.
-    let seam = ["src/store/mod.rs", "src/store/tx.rs", "src/store/sqlite.rs", "src/store/schema.rs"];
+    // The seam: the API that matches the engine, the transaction that is handed out, the engine, its schema, its copies.
+    let seam = [
+        "src/store/mod.rs",
+        "src/store/tx.rs",
+        "src/store/sqlite.rs",
+        "src/store/schema.rs",
+        "src/store/backup.rs",
+        "src/store/backup/contents.rs",
+        "src/store/backup/files.rs",
+    ];
     let mut broken = Vec::new();
     for source in sources("src/store") {
         let known = seam.iter().any(|path| source.path == Path::new(path));

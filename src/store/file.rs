@@ -1,21 +1,58 @@
-//! The database's file as the system sees it: making it, and telling it from another of that name. Knows no SQL.
+//! The database's file as the system sees it: making it, what stands beside it, and telling it from another of that
+//! name. Knows no SQL.
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Result};
 
 /// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
 /// it the same rights.
 pub(super) fn create(path: &Path) -> Result<()> {
+    match create_new(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
+    }
+}
+
+/// Makes a file that is not there yet, for its owner only.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
-    }
+    options.open(path)
+}
+
+/// A name beside a file: its own with this ending.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// The folder that a file is in.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Brings the names in a file's folder to the disk: without it, a power cut may take a name back.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+}
+
+/// Whether this process lives. Where nobody can tell, it does.
+#[cfg(unix)]
+pub(super) fn is_running(process: u32) -> bool {
+    let process = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+    process.is_some_and(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_running(_: u32) -> bool {
+    true
 }
 
 /// Which file stands at a path, where the system tells: SQLite goes on writing to a file that is there no more.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::pending::{Pending, pending};
 
 pub mod apps;
+pub mod backup;
 pub mod bans;
 pub mod browsers;
 mod cache;

@@ -174,6 +174,17 @@ impl ConnectionSettings {
     }
 }
 
+/// A connection beside the pool and the writer, to a file that is there: for who copies it or looks into it.
+pub(super) fn open_alone(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let settings = ConnectionSettings {
+        path: path.to_owned(),
+        busy_timeout,
+        #[cfg(feature = "faults")]
+        faults: Arc::default(),
+    };
+    settings.open(OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// A file that is no SQLite database gets a sentence of its own.
 pub(super) fn unfit(path: &Path, e: rusqlite::Error) -> Error {
     if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) {

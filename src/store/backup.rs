@@ -1,0 +1,349 @@
+//! Copies of a whole database: making one while it is in use, comparing it with what it was made of, putting one in the
+//! place of another, and looking into a file without changing it. Knows the engine and files, but no table.
+//!
+//! A copy is made by the engine's own copying, page by page, from a connection that holds one read transaction from the
+//! first page to the last row of the checksum: what is copied, counted and summed is the database of one instant. The
+//! writer is not held up; only the log beside the database grows by what is written meanwhile. (`VACUUM INTO` would
+//! give a smaller copy, but cannot run inside a transaction: nobody could say what it is to be compared with.)
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+use rusqlite::backup::StepResult;
+
+pub use self::contents::Contents;
+use self::contents::contents;
+use self::files::{Part, remove_beside, set_aside, single_file, taken};
+use crate::model::time::Time;
+
+use super::lock::{self, Lock};
+use super::tx::TxEngine;
+use super::{Error, Result, Tx, schema, sqlite};
+
+mod contents;
+mod files;
+
+/// Pages copied at a time, and after how many of those the copy is brought to the disk: a few seconds' worth at the end
+/// would hold up those who wait for the same disk.
+const PAGES: i32 = 256;
+const STEPS_PER_SYNC: u32 = 64;
+
+/// How many operations of the engine lie between two looks at whether to stop: some milliseconds.
+const OPERATIONS: i32 = 20_000;
+
+/// How long a file that is being copied or set aside may be locked by somebody else.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A copy that is verified and on disk.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// What it holds.
+    pub contents: Contents,
+    /// How large its file is.
+    pub bytes: u64,
+    /// Where the database is now in whose place it was put, if there was one.
+    pub kept: Option<PathBuf>,
+}
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is nothing to copy.
+    #[error("there is no file {}", .0.display())]
+    Missing(PathBuf),
+    /// What would be overwritten.
+    #[error("{} exists", .0.display())]
+    Exists(PathBuf),
+    /// A file cannot take its own place.
+    #[error("{} is the database itself", .0.display())]
+    Same(PathBuf),
+    /// Somebody uses what would be overwritten or set aside.
+    #[error("{} is in use by another process; end that first", .0.display())]
+    InUse(PathBuf),
+    /// The file that was copied is damaged; so would be its copy.
+    #[error("{} is not sound: {}", file.display(), problems.join("; "))]
+    Unsound {
+        /// What was copied.
+        file: PathBuf,
+        /// A sentence each.
+        problems: Vec<String>,
+    },
+    /// The copy does not hold what it was made of.
+    #[error(
+        "the copy does not hold what {} holds (rows {of_copy:?}, not {of_source:?}): look at the disk it was written to, \
+         and at this machine's memory",
+        .file.display()
+    )]
+    Differs {
+        /// What was copied.
+        file: PathBuf,
+        /// Rows of the original.
+        of_source: Vec<(String, u64)>,
+        /// Rows of the copy.
+        of_copy: Vec<(String, u64)>,
+    },
+    /// There is no room for it.
+    #[error("there is no room for {}: it takes about {} MiB", path.display(), bytes.div_ceil(1 << 20))]
+    Full {
+        /// The copy.
+        path: PathBuf,
+        /// How large it would be.
+        bytes: u64,
+    },
+    /// A file or a folder cannot be used.
+    #[error("cannot write {}: {error}", path.display())]
+    File {
+        /// It.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: io::Error,
+    },
+    /// The process is to end.
+    #[error("stopped before it was done")]
+    Stopped,
+    /// The database cannot be read, or is none of ours.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// Where a copying tells how far it is, and asks whether to go on.
+pub struct Watch<'a> {
+    /// Set by another thread when it is to stop.
+    pub stop: Arc<AtomicBool>,
+    /// Is told hundredths of the pages that are copied.
+    pub copied: &'a mut dyn FnMut(u64),
+}
+
+/// How the backups of a running server go, for whoever asks: it makes them on a thread of its own.
+#[derive(Debug, Default)]
+pub struct Status(Mutex<Last>);
+
+/// What came of the backups so far.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    /// When the newest good one was made, also by an earlier server.
+    pub success: Option<Time>,
+    /// Why there has been no good one since, if one was tried.
+    pub error: Option<String>,
+}
+
+impl Status {
+    /// What is known now.
+    pub fn last(&self) -> Last {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what came of one.
+    pub fn set(&self, last: Last) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+}
+
+/// Copies a database, which may be in use, into a new file: whole and verified, or not at all. `replace`: an existing
+/// file is overwritten.
+pub fn make(database: &Path, to: &Path, replace: bool, watch: &mut Watch<'_>) -> Result<Copied, BackupError> {
+    if is_same(database, to) {
+        return Err(BackupError::Same(to.to_owned()));
+    }
+    if replace && lock::holder(to).is_some() {
+        return Err(BackupError::InUse(to.to_owned()));
+    }
+    let refused = || (!replace).then(|| taken(to)).flatten();
+    if let Some(taken) = refused() {
+        return Err(BackupError::Exists(taken));
+    }
+    let part = Part::create(to)?;
+    let (contents, bytes) = fill(&part, database, watch)?;
+    if let Some(taken) = refused() {
+        return Err(BackupError::Exists(taken));
+    }
+    // What an earlier file of that name left beside it would be read as a part of this one.
+    remove_beside(to).map_err(|error| failed(to, error))?;
+    part.place()?;
+    Ok(Copied { contents, bytes, kept: None })
+}
+
+/// Puts a copy of a backup in the place of a database that nobody serves. `replace`: one that exists is kept beside it,
+/// under a name that ends with `stamp`. At every instant the old one or the new one stands there, whole.
+pub fn restore(
+    _held: &Lock,
+    from: &Path,
+    database: &Path,
+    replace: bool,
+    stamp: &str,
+    watch: &mut Watch<'_>,
+) -> Result<Copied, BackupError> {
+    // A link stays a link: the file it leads to is replaced.
+    let database = &database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    if is_same(from, database) {
+        return Err(BackupError::Same(from.to_owned()));
+    }
+    if let Some(taken) = taken(database).filter(|_| !replace) {
+        return Err(BackupError::Exists(taken));
+    }
+    let part = Part::create(database)?;
+    let (contents, bytes) = fill(&part, from, watch)?;
+    let kept = set_aside(database, stamp)?;
+    part.place()?;
+    Ok(Copied { contents, bytes, kept })
+}
+
+/// Reads a file as it is: it is neither made nor upgraded.
+pub fn look<T, E: From<Error>>(path: &Path, work: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+    let mut connection = open(path)?;
+    connection.db.execute_batch("BEGIN").map_err(sqlite::error)?;
+    work(&mut Tx::new(TxEngine::Sqlite(&mut connection)))
+}
+
+/// The version of the schema of a database of ours, newer ones too.
+pub fn version(path: &Path) -> Result<i64> {
+    version_in(&open(path)?.db, path)
+}
+
+/// What a quick look finds wrong with a file: all but whether indexes and tables agree. A sentence each.
+pub fn quick_check(path: &Path) -> Result<Vec<String>> {
+    let connection = open(path)?;
+    let asked = connection.db.prepare("PRAGMA quick_check(10)").and_then(|mut statement| {
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        lines.collect::<rusqlite::Result<Vec<_>>>()
+    });
+    match asked.map_err(sqlite::error) {
+        Ok(mut lines) => {
+            lines.retain(|line| line != "ok");
+            Ok(lines)
+        }
+        Err(Error::Unavailable(text)) => Ok(vec![text]),
+        Err(error) => Err(error),
+    }
+}
+
+fn open(path: &Path) -> Result<sqlite::Connection> {
+    let connection = sqlite::open_alone(path, PATIENCE)?;
+    connection
+        .db
+        .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;")
+        .map_err(|e| sqlite::unfit(path, e))?;
+    Ok(connection)
+}
+
+fn version_in(db: &rusqlite::Connection, path: &Path) -> Result<i64> {
+    schema::version(db, path)?
+        .ok_or_else(|| Error::Unfit(format!("{} is an empty database, not one of Keystead's", path.display())))
+}
+
+/// Copies into the part and compares. Answers what it holds, and its size.
+fn fill(part: &Part, from: &Path, watch: &mut Watch<'_>) -> Result<(Contents, u64), BackupError> {
+    if !from.exists() {
+        return Err(BackupError::Missing(from.to_owned()));
+    }
+    let mut source = open(from)?;
+    // From here on it is the database of one instant. A file with both is read as the engine would go on with it.
+    source.db.execute_batch("BEGIN").map_err(|e| sqlite::unfit(from, e))?;
+    let found = version_in(&source.db, from)?;
+    if found > schema::VERSION {
+        return Err(Error::Unfit(format!(
+            "{} was written by a newer Keystead (schema {found}, this program knows {}); use that version",
+            from.display(),
+            schema::VERSION
+        ))
+        .into());
+    }
+    copy_pages(&source.db, part, watch)?;
+    stop_when_told(&mut source.db, watch)?;
+    let expected = contents(&source.db, found);
+    let expected = expected.map_err(|error| BackupError::unsound(from, error))?;
+    // The log beside the database may be cut back again.
+    drop(source);
+
+    let mut copy = open(&part.path)?;
+    stop_when_told(&mut copy.db, watch)?;
+    let problems = copy.integrity();
+    interrupted(watch)?;
+    let problems = problems?;
+    if !problems.is_empty() {
+        return Err(BackupError::Unsound { file: from.to_owned(), problems });
+    }
+    let held = version_in(&copy.db, &part.path)
+        .map(|found| contents(&copy.db, found))?
+        .map_err(|error| BackupError::unsound(from, error))?;
+    if held != expected {
+        let (file, of_source, of_copy) = (from.to_owned(), expected.tables, held.tables);
+        return Err(BackupError::Differs { file, of_source, of_copy });
+    }
+    drop(copy);
+    part.file.sync_all().map_err(|error| failed(&part.to, error))?;
+    let bytes = part.file.metadata().map_err(|error| failed(&part.to, error))?.len();
+    Ok((held, bytes))
+}
+
+fn copy_pages(source: &rusqlite::Connection, part: &Part, watch: &mut Watch<'_>) -> Result<(), BackupError> {
+    let mut bytes = 0;
+    let broken = |e: rusqlite::Error, bytes: u64| match e.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => BackupError::Full { path: part.to.clone(), bytes },
+        _ => sqlite::error(e).into(),
+    };
+    let page: u32 = source.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(|e| broken(e, 0))?;
+    let mut target = part.open().map_err(|e| broken(e, 0))?;
+    // What a crash leaves is thrown away, so nothing of it has to be kept in order.
+    target.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(|e| broken(e, 0))?;
+    let copying = rusqlite::backup::Backup::new(source, &mut target).map_err(|e| broken(e, 0))?;
+    let mut steps = 0;
+    loop {
+        interrupted(watch)?;
+        let step = copying.step(PAGES).map_err(|e| broken(e, bytes))?;
+        let progress = copying.progress();
+        let (all, left) = (progress.pagecount.unsigned_abs().into(), progress.remaining.unsigned_abs().into());
+        bytes = u64::from(page) * all;
+        (watch.copied)((all - u64::min(left, all)) * 100 / u64::max(all, 1));
+        match step {
+            StepResult::Done => break,
+            StepResult::More => {}
+            // Our transaction holds what is needed of the source, and nobody knows the copy.
+            _ => return Err(Error::Locked.into()),
+        }
+        steps += 1;
+        if steps % STEPS_PER_SYNC == 0 {
+            part.file.sync_data().map_err(|error| failed(&part.to, error))?;
+        }
+    }
+    drop(copying);
+    drop(target);
+    // One file, without a log: it can be moved as it is, and read from a medium that cannot be written to.
+    let target = part.open().map_err(|e| broken(e, bytes))?;
+    single_file(&target).map_err(|e| broken(e, bytes))
+}
+
+/// From now on long statements end when the process is to end.
+fn stop_when_told(db: &mut rusqlite::Connection, watch: &Watch<'_>) -> Result<()> {
+    let stop = Arc::clone(&watch.stop);
+    db.progress_handler(OPERATIONS, Some(move || stop.load(Ordering::Relaxed))).map_err(sqlite::error)
+}
+
+fn interrupted(watch: &Watch<'_>) -> Result<(), BackupError> {
+    if watch.stop.load(Ordering::Relaxed) { Err(BackupError::Stopped) } else { Ok(()) }
+}
+
+impl BackupError {
+    /// What an error means that came while reading rows: the end that was asked for, damage, or something else.
+    fn unsound(file: &Path, e: rusqlite::Error) -> BackupError {
+        match e.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => BackupError::Stopped,
+            Some(ErrorCode::DatabaseCorrupt) => {
+                BackupError::Unsound { file: file.to_owned(), problems: vec![e.to_string()] }
+            }
+            _ => sqlite::error(e).into(),
+        }
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn failed(path: &Path, error: io::Error) -> BackupError {
+    BackupError::File { path: path.to_owned(), error }
+}
