@@ -182,6 +182,9 @@ settings! {
     smtp_ca: Option<PathBuf> = "", "smtp-ca", "FILE", path, "a PEM file with certificates to trust beside the machine's, for a private mail server";
     log_retention: Duration = "31d", "log-retention", "TIME", |t| span(t, SECOND, DAY * 3660), "how long what clients log is kept";
     log_limit: usize = "100000", "log-limit", "COUNT", |t| count(t, 1, 100_000_000), "lines kept of what the clients of one app log; more push out the oldest";
+    backup_folder: Option<PathBuf> = "", "backup-folder", "DIR", path, "the folder that the server makes backups in, of this database only; empty: it makes none";
+    backup_every: Duration = "24h", "backup-every", "TIME", |t| span(t, SECOND, DAY * 366), "how long after a backup the next one is made";
+    backup_keep: usize = "14", "backup-keep", "COUNT", |t| count(t, 1, 100_000), "backups kept in that folder; when one more is made and verified, the oldest goes";
     vpn_list: Option<PathBuf> = "", "vpn-list", "FILE", path, "networks of VPN providers, one CIDR per line";
     leaked_passwords: Option<PathBuf> = "", "leaked-passwords", "FILE", path, "SHA-1 of passwords known from breaches, sorted, one per line";
     formats: Vec<&'static str> = value::FORMATS.join(","), "formats", "NAME", formats, "the formats that are answered: keyauth, authgate, authly, wacht";

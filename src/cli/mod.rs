@@ -18,6 +18,7 @@ pub(crate) use self::print::{note, print_json, print_line, print_lines, print_ra
 
 mod allow;
 mod app;
+mod backup;
 mod ban;
 mod chat;
 mod check;
@@ -41,6 +42,8 @@ mod print;
 mod public_key;
 mod quickstart;
 mod relay;
+mod restore;
+mod schedule;
 mod sdk;
 mod serve;
 mod session;
@@ -130,6 +133,10 @@ enum Command {
     Relay(relay::Arguments),
     /// Add, list, show, replace and delete an app's files: bytes handed to its clients
     File(file::Arguments),
+    /// Copy the database into a file, also while a server uses it, and verify the copy
+    Backup(backup::Arguments),
+    /// Put a backup in the place of the database
+    Restore(restore::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
     /// Show the server's settings, their values and where those come from
@@ -169,6 +176,8 @@ pub fn main() -> ExitCode {
         Command::Log(arguments) => log::run(&cli.global, arguments),
         Command::Relay(arguments) => relay::run(&cli.global, arguments),
         Command::File(arguments) => file::run(&cli.global, arguments),
+        Command::Backup(arguments) => backup::run(&cli.global, &arguments),
+        Command::Restore(arguments) => restore::run(&cli.global, &arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Sdk(arguments) => sdk::run(&cli.global, arguments),

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::cleanup::CleanUp;
+use super::schedule::Schedule;
 use super::{Code, Exit, Global};
 use crate::clock::Clock;
 use crate::config::{Config, Flags};
@@ -19,6 +21,7 @@ use crate::model::time::Time;
 use crate::outside::delivery::{self, Delivery};
 use crate::outside::fetch::Fetcher;
 use crate::outside::mail::Mailer;
+use crate::store::backup::Status;
 use crate::store::lock::{self, Holder, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
@@ -48,7 +51,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
 /// Serves with this configuration until a signal comes. `ready` runs when the address is taken and the store is open,
 /// before the first request is answered.
 pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Result<(), Exit>) -> Result<(), Exit> {
-    let mut lock = lock::hold(&config.database).map_err(|error| locked(config, error))?;
+    let mut lock = lock::hold(&config.database).map_err(|error| locked(&config.database, error))?;
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
@@ -84,6 +87,9 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     ctx.store.read(move |tx| sealing::check(tx, &sealed_by)).wait()?;
     sealing::seal_the_rest(&ctx.store, &ctx.vault)?;
     ctx.server_key.load(&ctx.store, &ctx.vault, ctx.clock.now())?;
+    // Also for whoever watches this server.
+    let backups = Arc::new(Status::default());
+    let schedule = Schedule::start(&ctx.clock, config, &backups)?;
     let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;
     ready(&ctx, address)?;
     // Plain text whatever the log is like: people and programs wait for this line.
@@ -109,6 +115,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let ended = server.run(Arc::clone(&ctx));
     // It notes in the store what was sent; a slow mail server does not hold up the end longer than a slow client may.
     delivery.stop(ended.as_ref().copied().unwrap_or_default());
+    drop(schedule);
     // The store first: the clean-up may be waiting for it.
     ctx.store.close();
     drop(clean_up);
@@ -138,8 +145,9 @@ pub(super) fn options(config: &Config) -> store::Options {
     }
 }
 
-fn locked(config: &Config, error: LockError) -> Exit {
-    let database = config.database.display();
+/// Why a database's lock was not to be had.
+pub(super) fn locked(database: &Path, error: LockError) -> Exit {
+    let database = database.display();
     match error {
         LockError::Held(Some(Holder { pid, listen, since })) => Exit::new(
             Code::Locked,
