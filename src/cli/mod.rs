@@ -26,6 +26,7 @@ mod cleanup;
 mod completions;
 mod config;
 mod db;
+mod doctor;
 mod exit;
 mod export;
 mod file;
@@ -139,6 +140,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Look whether the database file is sound
     Check(check::Arguments),
+    /// Look at everything around a server, and say what to do: file, disk, clock, settings, mail, backups
+    Doctor(doctor::Arguments),
     /// Show the server's settings, their values and where those come from
     Config(config::Arguments),
     /// Change a KeyAuth client's source so that it asks this server
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::Backup(arguments) => backup::run(&cli.global, &arguments),
         Command::Restore(arguments) => restore::run(&cli.global, &arguments),
         Command::Check(arguments) => check::run(&cli.global, arguments),
+        Command::Doctor(arguments) => doctor::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Sdk(arguments) => sdk::run(&cli.global, arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),

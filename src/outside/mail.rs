@@ -117,6 +117,19 @@ impl Mailer {
         self.transport.send(&message).map(drop).map_err(|error| self.failure(&error))
     }
 
+    /// Talks to the mail server as for a mail, with encryption and login, and sends none.
+    pub fn probe(&self) -> Result<(), MailError> {
+        match self.transport.test_connection() {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let server = format!("{}:{}", self.smtp.host, self.smtp.port);
+                let reason = "it ended the conversation".to_owned();
+                Err(MailError::Failed { server, reason, advice: "see its log, or try again later" })
+            }
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
     fn failure(&self, error: &smtp::Error) -> MailError {
         let server = format!("{}:{}", self.smtp.host, self.smtp.port);
         let reason = self.without_password(&reason(error));

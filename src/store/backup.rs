@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::ErrorCode;
 use rusqlite::backup::StepResult;
+use rusqlite::{ErrorCode, ffi};
 
 pub use self::contents::Contents;
 use self::contents::contents;
@@ -284,6 +284,8 @@ fn copy_pages(source: &rusqlite::Connection, part: &Part, watch: &mut Watch<'_>)
     let mut bytes = 0;
     let broken = |e: rusqlite::Error, bytes: u64| match e.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => BackupError::Full { path: part.to.clone(), bytes },
+        // Only the copy is written to.
+        Some(ErrorCode::SystemIoFailure) if is_write(&e) => failed(&part.to, io::Error::other(e)),
         _ => sqlite::error(e).into(),
     };
     let page: u32 = source.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(|e| broken(e, 0))?;
@@ -315,6 +317,11 @@ fn copy_pages(source: &rusqlite::Connection, part: &Part, watch: &mut Watch<'_>)
     // One file, without a log: it can be moved as it is, and read from a medium that cannot be written to.
     let target = part.open().map_err(|e| broken(e, bytes))?;
     single_file(&target).map_err(|e| broken(e, bytes))
+}
+
+fn is_write(e: &rusqlite::Error) -> bool {
+    let code = e.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE))
 }
 
 /// From now on long statements end when the process is to end.

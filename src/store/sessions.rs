@@ -41,6 +41,7 @@ const ONLINE: &str = "SELECT min(credential) FROM sessions WHERE app_id = $1 AND
                       AND expires_at > $2 AND user_id IS NOT NULL AND kind <> 'sign-in' GROUP BY user_id ORDER BY 1";
 const COUNT_ONLINE: &str = "SELECT count(DISTINCT user_id) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
                             AND expires_at > $2 AND user_id IS NOT NULL AND kind <> 'sign-in'";
+const NEWEST: &str = "SELECT max(created_at) FROM sessions";
 const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
                      (SELECT row FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -55,6 +56,11 @@ pub async fn lookup(store: &Store, id: SessionId) -> Result<Option<Arc<Session>>
         place.keep(Arc::clone(session));
     }
     Ok(found)
+}
+
+/// When the newest session was opened, by the clock of then; looks at all of them.
+pub fn newest(tx: &mut Tx<'_>) -> Result<Option<Time>> {
+    Ok(tx.row(NEWEST, &[], |row| row.opt_int(0))?.flatten().map(Time))
 }
 
 /// A session by its id, live or not.
