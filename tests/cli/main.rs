@@ -1,13 +1,16 @@
 //! The command line, black box: every command right and wrong, exit codes, JSON shapes, what is never printed.
 
 mod app;
+mod backup;
 mod chat;
+mod doctor;
 mod general;
 mod keys;
 mod license;
 mod log;
 mod outside;
 mod quickstart;
+mod restore;
 mod sdk;
 #[path = "../support/mod.rs"]
 mod support;

@@ -10,7 +10,7 @@ const SESSION: &str = "0123456789abcdef0123456789abcdef";
 const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
 
 /// A database of schema 2 with a bit of everything that schema 3 changes.
-fn old_database(keystead: &Keystead) {
+pub(super) fn old_database(keystead: &Keystead) {
     let db = rusqlite::Connection::open(keystead.database()).expect("opens");
     db.execute_batch(include_str!("../schema/2.sql")).expect("makes the tables");
     let (now, hash, key) = (now(), password_hash("secret"), "0f".repeat(16));
