@@ -30,7 +30,7 @@ const BACKUPS: usize = 8;
 const KEYS: usize = 2_000;
 /// Licenses that only make the file larger, twice.
 const BULK: u32 = 10_000;
-const KILLS: usize = 12;
+const KILLS: usize = 18;
 
 fn fill(shop: &Shop) {
     shop.write(|tx, app| {
@@ -166,24 +166,38 @@ fn instants() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// Runs this once to its end and then again and again, killed at any instant up to a little more than the first one took.
-fn kill(shop: &Shop, arguments: &[&str], mut after: impl FnMut(bool)) {
+/// Runs this once to its end and then again and again, killed: at any instant up to a little more than the first one took,
+/// soon after its first file is there, and soon after an old database has got its second name.
+fn kill(shop: &Shop, folder: &Path, arguments: &[&str], mut after: impl FnMut(bool)) {
     let mut instants = instants();
     let began = Instant::now();
     run(shop, arguments);
     let whole = u64::try_from(began.elapsed().as_micros()).unwrap();
     after(true);
-    for _ in 0..KILLS {
+    for number in 0..KILLS {
+        let before = names(folder);
         let mut child = start(shop, arguments);
-        thread::sleep(Duration::from_micros(instants.random_range(0..whole * 5 / 4)));
+        if number % 3 == 0 {
+            thread::sleep(Duration::from_micros(instants.random_range(0..whole * 5 / 4)));
+        } else {
+            let awaited = if number % 3 == 1 { "" } else { ".before-restore-" };
+            let new = |name: &String| !name.ends_with(".lock") && name.contains(awaited) && !before.contains(name);
+            while child.try_wait().unwrap().is_none() && !names(folder).iter().any(new) {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_micros(instants.random_range(0..[1_000, 50_000][number / 3 % 2])));
+        }
         let _ = child.kill();
         after(child.wait().unwrap().success());
     }
 }
 
+fn names(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
 fn parts(folder: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.contains(".part")).collect()
+    names(folder).into_iter().filter(|name| name.contains(".part")).collect()
 }
 
 #[test]
@@ -194,7 +208,7 @@ fn a_killed_backup_leaves_nothing_under_its_name() {
     let file = folder.path().join("copy.db");
     let whole = contents(&shop.path());
     let mut killed = 0;
-    kill(&shop, &["backup", file.to_str().unwrap()], |ended| {
+    kill(&shop, folder.path(), &["backup", file.to_str().unwrap()], |ended| {
         if ended {
             assert!(file.exists());
         } else {
@@ -226,7 +240,7 @@ fn a_killed_restore_leaves_the_old_database_or_the_new_one() {
     };
     let (mut number, mut killed) = (0, 0);
     change(number);
-    kill(&shop, &["restore", copy.to_str().unwrap(), "--force"], |ended| {
+    kill(&shop, &folder, &["restore", copy.to_str().unwrap(), "--force"], |ended| {
         let found = contents(&shop.path());
         assert!(found == new || (!ended && found == *old.borrow()), "neither the old one nor the new one");
         killed += usize::from(!ended);

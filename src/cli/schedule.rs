@@ -213,6 +213,8 @@ impl Maker {
 
 #[cfg(test)]
 mod tests {
+    use crate::store::{Options, Store};
+
     use super::*;
 
     #[test]
@@ -235,5 +237,73 @@ mod tests {
         ] {
             assert_eq!(folder.time(other), None, "{other}");
         }
+    }
+
+    /// A maker that a test's clock drives, on a database of its own in this folder.
+    fn maker(folder: &Path, clock: &Clock, keep: usize) -> Maker {
+        let database = folder.join("keystead.db");
+        Store::open(&Options::small(&database)).unwrap().close();
+        Maker {
+            folder: Folder { path: folder.join("backups"), stem: "keystead".to_owned() },
+            database,
+            every: 3600,
+            keep,
+            clock: clock.clone(),
+            status: Arc::default(),
+            stop: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn one_is_made_when_the_newest_is_old_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = Time(1_795_257_000);
+        let clock = Clock::test(start);
+        let maker = maker(dir.path(), &clock, 3);
+        let times = || maker.folder.backups().unwrap().into_iter().map(|(time, _)| time - start).collect::<Vec<_>>();
+
+        assert!(!maker.look(), "there is no folder");
+        let last = maker.status.last();
+        assert!(last.success.is_none() && last.error.is_some_and(|error| error.contains("backups")), "it says so");
+        std::fs::create_dir(maker.folder.path()).unwrap();
+        assert!(maker.look());
+        assert_eq!((maker.status.last().success, maker.status.last().error), (Some(start), None));
+        clock.advance(3599);
+        assert!(maker.look());
+        assert_eq!(times(), [0], "not yet");
+        clock.advance(1);
+        assert!(maker.look());
+        assert_eq!(times(), [0, 3600]);
+        clock.advance(3 * 3600);
+        assert!(maker.look());
+        assert_eq!(times(), [0, 3600, 14_400], "what was missed is made once");
+        clock.advance(3600);
+        assert!(maker.look());
+        assert_eq!(times(), [3600, 14_400, 18_000], "three are kept");
+
+        // Made while the clock was wrong: they keep nobody from making one, and do not push out what is made now.
+        for year in ["2033", "2034", "2035"] {
+            let name = format!("keystead-{year}0101T000000Z.db");
+            std::fs::write(maker.folder.path().join(name), "from the future").unwrap();
+        }
+        clock.advance(3600);
+        assert!(maker.look());
+        assert!(times().contains(&21_600), "{:?}", times());
+    }
+
+    #[test]
+    fn nothing_is_deleted_while_backups_fail() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::test(Time(1_795_257_000));
+        let maker = maker(dir.path(), &clock, 1);
+        std::fs::create_dir(maker.folder.path()).unwrap();
+        assert!(maker.look());
+        std::fs::write(&maker.database, "this is no database any more, but long enough to be one").unwrap();
+        clock.advance(7200);
+        assert!(!maker.look());
+        assert_eq!(maker.folder.backups().unwrap().len(), 1);
+        let last = maker.status.last();
+        assert_eq!(last.success, Some(Time(1_795_257_000)), "the one before is known still");
+        assert!(last.error.is_some_and(|error| error.contains("is not a Keystead database")));
     }
 }

@@ -74,17 +74,14 @@ pub enum BackupError {
     },
     /// The copy does not hold what it was made of.
     #[error(
-        "the copy does not hold what {} holds (rows {of_copy:?}, not {of_source:?}): look at the disk it was written to, \
-         and at this machine's memory",
-        .file.display()
+        "the copy does not hold what {} holds ({what}): look at the disk it was written to, and at this machine's memory",
+        file.display()
     )]
     Differs {
         /// What was copied.
         file: PathBuf,
-        /// Rows of the original.
-        of_source: Vec<(String, u64)>,
-        /// Rows of the copy.
-        of_copy: Vec<(String, u64)>,
+        /// In which tables the counts of rows differ, if they do.
+        what: String,
     },
     /// There is no room for it.
     #[error("there is no room for {}: it takes about {} MiB", path.display(), bytes.div_ceil(1 << 20))]
@@ -271,13 +268,21 @@ fn fill(part: &Part, from: &Path, watch: &mut Watch<'_>) -> Result<(Contents, u6
         .map(|found| contents(&copy.db, found))?
         .map_err(|error| BackupError::unsound(from, error))?;
     if held != expected {
-        let (file, of_source, of_copy) = (from.to_owned(), expected.tables, held.tables);
-        return Err(BackupError::Differs { file, of_source, of_copy });
+        return Err(BackupError::Differs { file: from.to_owned(), what: difference(&expected, &held) });
     }
     drop(copy);
     part.file.sync_all().map_err(|error| failed(&part.to, error))?;
     let bytes = part.file.metadata().map_err(|error| failed(&part.to, error))?.len();
     Ok((held, bytes))
+}
+
+fn difference(expected: &Contents, held: &Contents) -> String {
+    let pairs = expected.tables.iter().zip(&held.tables);
+    let counts: Vec<String> = pairs
+        .filter(|(expected, held)| expected != held)
+        .map(|((name, rows), (_, held))| format!("{name} has {held} rows, not {rows}"))
+        .collect();
+    if counts.is_empty() { "its checksum is another".to_owned() } else { counts.join(", ") }
 }
 
 fn copy_pages(source: &rusqlite::Connection, part: &Part, watch: &mut Watch<'_>) -> Result<(), BackupError> {

@@ -202,6 +202,25 @@ fn sick_files_turn_their_line() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_low_limit_of_open_files_is_told() {
+    let keystead = healthy();
+    let with = |limit: &str| {
+        let mut command = std::process::Command::new("sh");
+        let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_keystead")).arg("doctor").args(USUAL);
+        let output = command.current_dir(keystead.path("")).env_remove("KEYSTEAD_DATABASE").output().expect("runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(with("356").contains("ok       open-files"), "100 connections and what else is open");
+    let told = with("355");
+    assert!(
+        told.contains("warning  open-files   a process may open 355 files") && told.contains("LimitNOFILE"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_damaged_file_is_told() {
     let keystead = healthy();
     keystead.ok(&["license", "create", "--count", "5000"]);
