@@ -21,7 +21,8 @@ mod server;
 #[derive(Args)]
 #[command(after_help = "Examples:
   keystead doctor
-  keystead doctor --config /etc/keystead.toml  # with the settings that the server has
+  # with the settings that the server has
+  keystead doctor --config /etc/keystead.toml
   keystead doctor --json
 
 A line for each check: ok, warning or problem, and what to do. Exits 0 if there is no problem, else 6. Run it as the user \

@@ -99,6 +99,20 @@ fn a_damaged_database_is_kept_with_its_log() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_second_name_of_the_database_does_not_outlive_the_next_restore() {
+    let (keystead, _, now) = changed();
+    // What a restore leaves that dies between the old one's second name and the new one's first.
+    let second = "keystead.db.before-restore-20260101T000000Z";
+    std::fs::hard_link(keystead.database(), keystead.path(second)).unwrap();
+    std::fs::write(keystead.path("keystead.db.before-restore-20250101T000000Z"), "another").unwrap();
+    keystead.ok(&["restore", "copy.db", "--force"]);
+    let old = kept(&keystead);
+    assert!(old.len() == 2 && !old.contains(&second.to_owned()), "{old:?}");
+    assert_eq!(checksum(&keystead, &old[1]), now);
+}
+
+#[test]
 fn what_is_in_use_is_not_replaced() {
     let (keystead, _, now) = changed();
     let restore = ["restore", "copy.db", "--force"];

@@ -15,6 +15,9 @@ const LOG: &str = "-wal";
 const JOURNAL: &str = "-journal";
 const INDEX: &str = "-shm";
 
+/// What stands between the name of a database that was set aside and the time.
+const ASIDE: &str = ".before-restore-";
+
 /// A file that is being made: beside the one it will be, for its owner only, and gone again if it comes to nothing.
 pub(super) struct Part {
     /// Its name until then.
@@ -71,6 +74,18 @@ fn sweep(to: &Path) {
     }
 }
 
+/// A restore that died at the wrong instant has left the database a second name, by which nobody should ever open it.
+fn forget_second_names(database: &Path) {
+    let Ok(Some(id)) = file::FileId::of(database) else { return };
+    let Some(start) = database.file_name().map(|name| format!("{}{ASIDE}", name.to_string_lossy())) else { return };
+    let Ok(entries) = std::fs::read_dir(file::folder(database)) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&start)) {
+        if matches!(file::FileId::of(&entry.path()), Ok(Some(other)) if other == id) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// What stands where a file of this name is to be: itself, or a log with something in it.
 pub(super) fn taken(path: &Path) -> Option<PathBuf> {
     if path.symlink_metadata().is_ok() {
@@ -109,9 +124,10 @@ pub(super) fn set_aside(database: &Path, stamp: &str) -> Result<Option<PathBuf>,
             return Err(BackupError::InUse(database.to_owned()));
         }
     }
+    forget_second_names(database);
     let name = |n: u32| {
         let again = if n > 1 { format!("-{n}") } else { String::new() };
-        file::beside(database, &format!(".before-restore-{stamp}{again}"))
+        file::beside(database, &format!("{ASIDE}{stamp}{again}"))
     };
     let kept = (1..).map(name).find(|kept| taken(kept).is_none()).unwrap_or_else(|| name(0));
     for ending in ["", LOG, JOURNAL] {
