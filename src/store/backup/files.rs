@@ -134,8 +134,9 @@ pub(super) fn set_aside(database: &Path, stamp: &str) -> Result<Option<PathBuf>,
         let (from, to) = (file::beside(database, ending), file::beside(&kept, ending));
         if from.exists() {
             // A second name costs nothing and is there at once; not every file system has them.
-            let linked = std::fs::hard_link(&from, &to).or_else(|_| std::fs::copy(&from, &to).map(drop));
-            linked.map_err(|error| failed(&to, error))?;
+            let linked = std::fs::hard_link(&from, &to);
+            let there = linked.or_else(|_| std::fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()));
+            there.map_err(|error| failed(&to, error))?;
         }
     }
     file::sync_folder(database).map_err(|error| failed(database, error))?;
