@@ -1,0 +1,45 @@
+//! Tests of the writer that need its inside. What anybody sees of it is tested in `tests/store.rs`.
+
+use super::super::tx::WriteCall;
+use super::*;
+use crate::pending::pending;
+
+#[test]
+fn nobody_waits_twice_for_a_foreign_write_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("k.db");
+    let busy_timeout = Duration::from_millis(20);
+    let settings = ConnectionSettings {
+        path: path.clone(),
+        busy_timeout,
+        #[cfg(feature = "faults")]
+        faults: Arc::default(),
+    };
+    let mut connection = settings.open_writer().unwrap();
+    schema::prepare(&mut connection.db, &path).unwrap();
+    // More than one commit carries, and the stop, all there before the writer begins.
+    let (calls, queue) = crossbeam_channel::bounded(MAX_GROUP * 3);
+    let answers: Vec<_> = (0..MAX_GROUP * 2)
+        .map(|_| {
+            let (deliver, answer) = pending();
+            let job: Box<dyn WriteJob> = Box::new(WriteCall { work: |_: &mut Tx<'_>| Ok(()), outcome: None, deliver });
+            calls.send(Message::Job(job)).unwrap();
+            answer
+        })
+        .collect();
+    calls.send(Message::Stop).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let cache = Arc::new(Cache::new(&Options::small("unused")));
+    let file = file::FileId::of(&path).unwrap();
+    let writer =
+        Writer { connection, queue, cache, data_version: 0, busy_timeout, path, file, closing: Arc::default() };
+    let writer = std::thread::spawn(|| writer.run());
+    for (n, answer) in answers.into_iter().enumerate() {
+        assert!(matches!(answer.wait().unwrap(), Err(Error::Locked)), "call {n}");
+        if n == 0 {
+            other.execute_batch("ROLLBACK").unwrap();
+        }
+    }
+    writer.join().unwrap();
+}
