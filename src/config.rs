@@ -138,8 +138,8 @@ macro_rules! settings {
 }
 
 use self::value::{
-    HIDDEN, cores, count, database, flag, formats, host, level, listen, log_format, mail_tls, networks, path, port,
-    rate, secret, sender, size, span, text, url,
+    HIDDEN, cores, count, database, flag, formats, host, level, listen, listen_maybe, log_format, mail_tls, networks,
+    path, port, rate, secret, sender, size, span, text, url,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -149,6 +149,7 @@ const MIB: usize = 1 << 20;
 settings! {
     database: PathBuf = "keystead.db", "database", "FILE", database, "the database file";
     listen: SocketAddr = "127.0.0.1:8080", "listen", "ADDR", listen, "the address and port to answer on; port 0 picks a free one";
+    metrics_listen: Option<SocketAddr> = "", "metrics-listen", "ADDR", listen_maybe, "the address and port of /livez, /readyz and /metrics, for the operator only; empty: none";
     public_url: Option<String> = "", "public-url", "URL", url, "the server's address as clients see it, for links in answers; empty: http://LISTEN";
     body_limit: usize = "1MiB", "body-limit", "SIZE", |t| size(t, 1024, 64 * MIB), "the largest request body";
     header_limit: usize = "16KiB", "header-limit", "SIZE", |t| size(t, 8192, MIB), "the largest request line with its headers";
@@ -157,6 +158,7 @@ settings! {
     idle_timeout: Duration = "75s", "idle-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a connection may stay open between two requests";
     max_connections: usize = "10000", "max-connections", "COUNT", |t| count(t, 1, 1_000_000), "connections at one time; more are answered 503";
     drain_timeout: Duration = "8s", "drain-timeout", "TIME", |t| span(t, Duration::ZERO, DAY), "how long running requests may take to finish when the server stops";
+    lock_wait: Duration = "30s", "lock-wait", "TIME", |t| span(t, Duration::ZERO, DAY), "how long to wait for the server before to let go of the database, when it hands its listening socket on";
     hash_threads: usize = cores(), "hash-threads", "COUNT", |t| count(t, 1, 1024), "threads that hash passwords (default: one per core)";
     hash_queue: usize = "256", "hash-queue", "COUNT", |t| count(t, 1, 1_000_000), "passwords that may wait for a thread, at most half of them for one address; more are answered busy";
     readers: usize = "4", "readers", "COUNT", |t| count(t, 1, 256), "threads that read the database, each with its own connection";

@@ -1,6 +1,7 @@
 //! The thread beside a server that deletes what has ended, in small steps: sessions a day after their end, browsers
 //! that nobody uses any more, one-time secrets, what clients logged long ago. Not a command.
 
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{browser, session};
+use crate::metrics::Metrics;
 use crate::store::{self, Store, logs, one_time_secrets, sessions};
 
 /// How often it looks when there is nothing to do, and how long it rests between two steps when there is.
@@ -32,7 +34,12 @@ struct Kept {
 
 impl CleanUp {
     /// Starts it.
-    pub(super) fn start(store: Store, clock: Clock, config: &Config) -> std::io::Result<CleanUp> {
+    pub(super) fn start(
+        store: Store,
+        clock: Clock,
+        config: &Config,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<CleanUp> {
         let kept = Kept {
             seconds: i64::try_from(config.log_retention.as_secs()).unwrap_or(i64::MAX),
             lines: i64::try_from(config.log_limit).unwrap_or(i64::MAX),
@@ -42,7 +49,10 @@ impl CleanUp {
             let mut wait = REST;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 wait = match step(&store, &clock, kept) {
-                    Ok(deleted) if deleted > 0 => REST,
+                    Ok(deleted) if deleted > 0 => {
+                        metrics.cleaned.add(deleted);
+                        REST
+                    }
                     Ok(_) => IDLE,
                     Err(error) => {
                         tracing::warn!(%error, "what has ended could not be deleted; trying again later");

@@ -22,7 +22,7 @@ use crate::outside::delivery::{self, Delivery};
 use crate::outside::fetch::Fetcher;
 use crate::outside::mail::Mailer;
 use crate::store::backup::Status;
-use crate::store::lock::{self, Holder, LockError};
+use crate::store::lock::{self, Holder, Lock, LockError};
 use crate::store::{self, Store, apps};
 use crate::wire::Ctx;
 use crate::wire::limits::Limits;
@@ -51,14 +51,31 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
 /// Serves with this configuration until a signal comes. `ready` runs when the address is taken and the store is open,
 /// before the first request is answered.
 pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Result<(), Exit>) -> Result<(), Exit> {
-    let mut lock = lock::hold(&config.database).map_err(|error| locked(&config.database, error))?;
+    let handed = http::passed::socket().map_err(|error| {
+        Exit::new(Code::Configuration, format!("cannot use the socket that was handed over: {error}"))
+    })?;
+    let mut lock = take_lock(config, handed.is_some()).map_err(|error| locked(&config.database, error))?;
     let log = http::log::start(config);
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
     let vault = Vault::read(config.vault_key.as_deref())?;
     let mailer = mailer(config)?;
     // The address first: a start that fails on it leaves no new database behind.
-    let server = Server::bind(config).map_err(|error| cannot_listen(config, &error))?;
+    let mut server = match handed {
+        Some(socket) => {
+            tracing::info!("answering on the listening socket that was handed over; --listen does not count");
+            Server::take(config, socket)?
+        }
+        None => Server::bind(config).map_err(|error| cannot_listen(config.listen, "--listen", &error))?,
+    };
+    let probes = match config.metrics_listen {
+        Some(at) => {
+            let address = server.answer_probes(at).map_err(|error| cannot_listen(at, "--metrics-listen", &error))?;
+            let _ = writeln!(io::stderr(), "probes and metrics on http://{address}");
+            Some(address)
+        }
+        None => None,
+    };
     let store = Store::open(&options(config)).map_err(|error| {
         Exit::new(Code::Database, format!("cannot open the database {}: {error}", config.database.display()))
     })?;
@@ -66,7 +83,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let address = server.address();
     server.stop_on_signals()?;
     let clock = Clock::default();
-    lock.describe(&address.to_string(), clock.now())?;
+    lock.describe(address, probes, clock.now())?;
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
@@ -90,8 +107,11 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     // Also for whoever watches this server.
     let backups = Arc::new(Status::default());
     let schedule = Schedule::start(&ctx.clock, config, &backups)?;
-    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config)?;
+    let told = Arc::clone(&backups);
+    server.metrics().last_backup.ask(move || told.last().success);
+    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config, Arc::clone(server.metrics()))?;
     ready(&ctx, address)?;
+    server.tell_ready(&ctx);
     // Plain text whatever the log is like: people and programs wait for this line.
     let _ = writeln!(io::stderr(), "listening on http://{address}");
     if ctx.mail && config.public_url.is_none() {
@@ -111,6 +131,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         vault: Arc::clone(&ctx.vault),
         fetcher: ctx.fetcher.clone(),
         mailer,
+        metrics: Arc::clone(server.metrics()),
     })?;
     let ended = server.run(Arc::clone(&ctx));
     // It notes in the store what was sent; a slow mail server does not hold up the end longer than a slow client may.
@@ -122,6 +143,21 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     drop(log);
     ended?;
     Ok(())
+}
+
+/// Takes the database's lock. Who hands a socket on to us may have started us before the server before has ended; its
+/// clients wait in that socket meanwhile, and so do we.
+fn take_lock(config: &Config, handed: bool) -> Result<Lock, LockError> {
+    match lock::hold(&config.database) {
+        Err(LockError::Held(holder)) if handed && !config.lock_wait.is_zero() => {
+            let who = holder.map_or_else(|| "the server before".to_owned(), |holder| format!("process {}", holder.pid));
+            let database = config.database.display();
+            // The log is not started yet: this may be all that this process ever says.
+            let _ = writeln!(io::stderr(), "waiting for {who} to let go of {database}");
+            lock::hold_within(&config.database, config.lock_wait)
+        }
+        done => done,
+    }
 }
 
 /// What sends mail, if a mail server is set.
@@ -149,7 +185,7 @@ pub(super) fn options(config: &Config) -> store::Options {
 pub(super) fn locked(database: &Path, error: LockError) -> Exit {
     let database = database.display();
     match error {
-        LockError::Held(Some(Holder { pid, listen, since })) => Exit::new(
+        LockError::Held(Some(Holder { pid, listen, since, .. })) => Exit::new(
             Code::Locked,
             format!(
                 "another server uses {database}: process {pid} on {listen}, since {}. Stop it first, or name another \
@@ -170,12 +206,13 @@ fn date(time: Time) -> String {
     date.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn cannot_listen(config: &Config, error: &io::Error) -> Exit {
-    let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => ": another program answers there; choose another address with --listen",
-        io::ErrorKind::PermissionDenied => ": ports below 1024 need a privilege; choose another with --listen",
-        io::ErrorKind::AddrNotAvailable => ": this machine does not have that address; choose another with --listen",
-        _ => "",
+fn cannot_listen(address: SocketAddr, flag: &str, error: &io::Error) -> Exit {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => Some("another program answers there; choose another address"),
+        io::ErrorKind::PermissionDenied => Some("ports below 1024 need a privilege; choose another"),
+        io::ErrorKind::AddrNotAvailable => Some("this machine does not have that address; choose another"),
+        _ => None,
     };
-    Exit::failure(format!("cannot listen on {}{hint} ({error})", config.listen))
+    let hint = why.map(|why| format!(": {why} with {flag}")).unwrap_or_default();
+    Exit::failure(format!("cannot listen on {address}{hint} ({error})"))
 }

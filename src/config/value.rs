@@ -108,6 +108,7 @@ empty! {
     MailTls = MailTls::StartTls;
     Option<String> = None;
     Option<PathBuf> = None;
+    Option<SocketAddr> = None;
     Option<Rate> = None;
 }
 
@@ -143,6 +144,13 @@ pub(super) fn database(text: &str) -> Result<PathBuf, String> {
 
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "an address and a port, like 127.0.0.1:8080 or [::]:8080".to_owned())
+}
+
+pub(super) fn listen_maybe(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| "an address and a port, like 127.0.0.1:9090, or nothing".to_owned())
 }
 
 pub(super) fn url(text: &str) -> Result<Option<String>, String> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::metrics::Counter;
 use crate::pending::{Deliver, Pending, pending};
 
 use super::Refusal;
@@ -24,6 +25,16 @@ type Job = (Work, Option<IpAddr>, Deliver<Proof>);
 pub struct Hashing {
     queue: Sender<Job>,
     waiting: Waiting,
+    figures: Arc<Figures>,
+}
+
+/// What is counted here.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Pieces of work that were done.
+    pub done: Counter,
+    /// Those that found no place.
+    pub refused: Counter,
 }
 
 /// How much of what waits in the queue came from which address.
@@ -35,11 +46,24 @@ impl Hashing {
     pub fn start(threads: usize, queue: usize) -> std::io::Result<Hashing> {
         let (sender, receiver) = bounded(queue.max(1));
         let waiting = Waiting::default();
+        let figures = Arc::<Figures>::default();
         for _ in 0..threads.max(1) {
-            let (receiver, waiting) = (receiver.clone(), waiting.clone());
-            std::thread::Builder::new().name("hashing".to_owned()).spawn(move || work_off(&receiver, &waiting))?;
+            let (receiver, waiting, figures) = (receiver.clone(), waiting.clone(), Arc::clone(&figures));
+            std::thread::Builder::new()
+                .name("hashing".to_owned())
+                .spawn(move || work_off(&receiver, &waiting, &figures))?;
         }
-        Ok(Hashing { queue: sender, waiting })
+        Ok(Hashing { queue: sender, waiting, figures })
+    }
+
+    /// How many pieces of work wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What was counted since the threads were started.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Queues a piece of work of our own. Refused as [`Refusal::Busy`] when the queue is full.
@@ -53,6 +77,7 @@ impl Hashing {
     pub fn submit_for(&self, address: IpAddr, work: Work) -> Result<Pending<Proof>, Refusal> {
         let places = self.queue.capacity().unwrap_or(usize::MAX).saturating_sub(self.queue.len());
         if !self.waiting.enter(address, places) {
+            self.figures.refused.one();
             return Err(Refusal::Busy);
         }
         let sent = self.send(work, Some(address));
@@ -66,7 +91,10 @@ impl Hashing {
         let (deliver, promise) = pending();
         match self.queue.try_send((work, address, deliver)) {
             Ok(()) => Ok(promise),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Refusal::Busy),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.figures.refused.one();
+                Err(Refusal::Busy)
+            }
         }
     }
 }
@@ -94,7 +122,7 @@ impl Waiting {
     }
 }
 
-fn work_off(queue: &Receiver<Job>, waiting: &Waiting) {
+fn work_off(queue: &Receiver<Job>, waiting: &Waiting, figures: &Figures) {
     // On Linux niceness belongs to the thread. Where it cannot be set, hashing still works.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
@@ -109,7 +137,10 @@ fn work_off(queue: &Receiver<Job>, waiting: &Waiting) {
         }
         // A bug costs one request, not the thread: the caller sees that its end of the channel is gone.
         match catch_unwind(AssertUnwindSafe(|| hasher.run(&work, &mut rand::rng()))) {
-            Ok(proof) => deliver.deliver(proof),
+            Ok(proof) => {
+                figures.done.one();
+                deliver.deliver(proof);
+            }
             Err(_) => hasher = Hasher::default(),
         }
     }
@@ -123,7 +154,7 @@ mod tests {
     fn nobody_fills_the_queue_alone() {
         // Nobody works it off.
         let (queue, _receiver) = bounded(16);
-        let hashing = Hashing { queue, waiting: Waiting::default() };
+        let hashing = Hashing { queue, waiting: Waiting::default(), figures: Arc::default() };
         let take = |address: &str| {
             let address: IpAddr = address.parse().unwrap();
             (0..99).take_while(|_| hashing.submit_for(address, Work::Nothing).is_ok()).count()

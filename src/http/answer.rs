@@ -28,6 +28,7 @@ pub(super) async fn answer(
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let shared = &client.shared;
+    let _under_way = shared.counts.as_ref().map(|counts| counts.begin());
     let method = convert::method(request.method());
     let line = Line {
         id: shared.ids.fetch_add(1, Ordering::Relaxed),
@@ -130,6 +131,9 @@ struct Line {
 impl Line {
     fn write(&self, client: &Client, response: &Response) {
         let took = || client.shared.start.elapsed().saturating_sub(self.began);
+        if let Some(counts) = &client.shared.counts {
+            counts.answered(self.family, &response.note, took());
+        }
         log::request(self.id, self.family, self.peer, response, took);
     }
 }

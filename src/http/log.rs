@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -25,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Lines that may wait. If stderr is stuck, the rest is lost; the server is not.
 const WAITING: usize = 16 << 10;
+
+/// Counts the lines that found no place; the log is the process's, and so is this.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// Writes what is left when it is dropped.
 pub struct Guard(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
@@ -46,6 +50,7 @@ pub fn start(config: &Config) -> Guard {
     };
     let out = Batched(BufWriter::with_capacity(64 << 10, io::stderr()));
     let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(WAITING).lossy(true).finish(out);
+    let _ = LOST.set(writer.error_counter());
     let log = tracing_subscriber::fmt().event_format(Lines { json }).with_writer(writer).with_max_level(level).finish();
     let _ = tracing::subscriber::set_global_default(log);
     std::panic::set_hook(Box::new(|panic| {
@@ -54,6 +59,11 @@ pub fn start(config: &Config) -> Guard {
         tracing::error!(place, "a bug: the code panicked");
     }));
     Guard(guard)
+}
+
+/// How many lines were lost because stderr did not take them in time.
+pub(super) fn lost() -> u64 {
+    LOST.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
 /// The line of one request. `took` is asked only if the line is written.

@@ -13,17 +13,27 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch as watch_channel};
 use tokio::time::{sleep, timeout};
 
+use self::count::Counts;
 use self::limit::Limit;
+use self::probes::Listening;
 use self::route::Routes;
 use self::watch::Times;
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::wire::{Ctx, FAMILIES, Family};
 
 mod answer;
 mod conn;
 mod convert;
+mod count;
+mod exposition;
 mod limit;
 pub mod log;
+mod notify;
+pub mod passed;
+mod probes;
+mod process;
 mod proxy;
 mod route;
 mod signal;
@@ -55,6 +65,9 @@ pub struct Server {
     address: SocketAddr,
     config: Config,
     stop: Stop,
+    metrics: Arc<Metrics>,
+    /// The operator's listener, if there is one.
+    probes: Option<Listening>,
 }
 
 /// Ends a server: it accepts nobody more, finishes what is running and returns from [`Server::run`].
@@ -74,6 +87,9 @@ struct Shared {
     ids: AtomicU64,
     /// Times within the process are counted from here.
     start: Instant,
+    metrics: Arc<Metrics>,
+    /// Counted only where somebody can ask for it.
+    counts: Option<Arc<Counts>>,
 }
 
 impl Stop {
@@ -86,19 +102,49 @@ impl Stop {
 impl Server {
     /// Takes the address of `config.listen`. Clients can connect from now on; they are answered by [`Server::run`].
     pub fn bind(config: &Config) -> io::Result<Server> {
+        Server::on(config, || open(config.listen))
+    }
+
+    /// Takes a listening socket that somebody else opened, in place of `config.listen`.
+    pub fn take(config: &Config, socket: std::net::TcpListener) -> io::Result<Server> {
+        Server::on(config, || TcpListener::from_std(socket))
+    }
+
+    fn on(config: &Config, listener: impl FnOnce() -> io::Result<TcpListener>) -> io::Result<Server> {
         let runtime = Builder::new_multi_thread().thread_name("http").enable_all().build()?;
         let listener = {
             let _inside = runtime.enter();
-            let socket = if config.listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            // A restarted server must not wait for old connections; elsewhere than on Unix the flag means other things.
-            #[cfg(unix)]
-            socket.set_reuseaddr(true)?;
-            socket.bind(config.listen)?;
-            socket.listen(BACKLOG)?
+            listener()?
         };
         let address = listener.local_addr()?;
         let stop = Stop(Arc::new(watch_channel::Sender::new(false)));
-        Ok(Server { runtime, listener, address, config: config.clone(), stop })
+        let metrics = Arc::default();
+        Ok(Server { runtime, listener, address, config: config.clone(), stop, metrics, probes: None })
+    }
+
+    /// Begins to answer `/livez`, `/readyz` and `/metrics` at this address, until [`Server::run`] ends. Answers the
+    /// address taken.
+    pub fn answer_probes(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let counts = Arc::new(Counts::new(&self.families(), self.runtime.metrics().num_workers()));
+        let _inside = self.runtime.enter();
+        let listening = Listening::start(open(address)?, counts, Arc::clone(&self.metrics), Clock::System.now())?;
+        let address = listening.address;
+        self.probes = Some(listening);
+        Ok(address)
+    }
+
+    /// Tells the operator's listener and the service manager that this server is ready: [`Server::run`] comes next, and
+    /// who connects before waits for it.
+    pub fn tell_ready(&self, ctx: &Arc<Ctx>) {
+        if let Some(listening) = &self.probes {
+            listening.probes.serving(ctx);
+        }
+        notify::tell(notify::READY);
+    }
+
+    /// What is counted beside the parts that count for themselves.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The address taken; its port is real even if port 0 was asked for.
@@ -119,13 +165,17 @@ impl Server {
 
     /// Answers until stopped, then waits for what is running, at most `drain-timeout`. Answers what is left of that.
     pub fn run(self, ctx: Arc<Ctx>) -> io::Result<Duration> {
-        let served = |family: &&&Family| family.name == "pages" || self.config.formats.contains(&family.name);
-        let families: Vec<_> = FAMILIES.iter().filter(served).copied().collect();
+        let families = self.families();
         self.run_families(ctx, &families)
     }
 
+    fn families(&self) -> Vec<&'static Family> {
+        let served = |family: &&&Family| family.name == "pages" || self.config.formats.contains(&family.name);
+        FAMILIES.iter().filter(served).copied().collect()
+    }
+
     fn run_families(self, ctx: Arc<Ctx>, families: &[&'static Family]) -> io::Result<Duration> {
-        let Server { runtime, listener, config, stop, .. } = self;
+        let Server { runtime, listener, config, stop, metrics, probes, .. } = self;
         raise_file_limit(config.max_connections);
         let routes = Routes::new(families, &ctx.public_url).map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
@@ -138,20 +188,39 @@ impl Server {
             header_limit: config.header_limit,
             ids: AtomicU64::new(1),
             start: Instant::now(),
+            metrics,
+            counts: probes.as_ref().map(|listening| Arc::clone(&listening.probes.counts)),
         });
         let left = runtime.block_on(async {
             accept(listener, shared, stop.0.subscribe(), config.max_connections).await;
             let stopping = Instant::now();
+            if let Some(listening) = &probes {
+                listening.probes.stopping();
+            }
+            notify::tell(notify::STOPPING);
             // Each connection, and each answer whose client is gone, holds a receiver.
             if timeout(config.drain_timeout, stop.0.closed()).await.is_err() {
                 let left = stop.0.receiver_count();
                 tracing::warn!(left, "the drain timeout is over: what still runs is cut off");
+            }
+            if let Some(listening) = probes {
+                listening.end().await;
             }
             config.drain_timeout.saturating_sub(stopping.elapsed())
         });
         runtime.shutdown_background();
         Ok(left)
     }
+}
+
+/// Opens a listening socket. Must be called inside the runtime.
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server must not wait for old connections; elsewhere than on Unix the flag means other things.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts until the server stops. The listener goes with it: late clients are refused by the system.
@@ -178,13 +247,33 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch_chan
             Ok(place) => {
                 let shared = Arc::clone(&shared);
                 let stop = stop.clone();
+                let open = Open::new(&shared.metrics);
                 tokio::spawn(async move {
                     conn::serve(socket, IpAddr::to_canonical(&peer.ip()), shared, stop).await;
-                    drop(place);
+                    drop((place, open));
                 });
             }
-            Err(_) => refuse(socket, &refusals, most),
+            Err(_) => {
+                shared.metrics.turned_away.one();
+                refuse(socket, &refusals, most);
+            }
         }
+    }
+}
+
+/// A connection in the figures, until it is dropped.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: &Arc<Metrics>) -> Open {
+        metrics.accepted.one();
+        Open(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.ended.one();
     }
 }
 

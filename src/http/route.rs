@@ -130,12 +130,17 @@ mod tests {
     }
 
     static NEVER: Door = Door { answer: never, headers: &[], fault: |_, _| preflight() };
-    static ONE: Family = Family { name: "one", base: Some("/b/1"), paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
+    static ONE: Family =
+        Family { name: "one", base: Some("/b/1"), calls: Vec::new, paths: &[("/b/1", &NEVER), ("/a", &NEVER)] };
     static PLACES: Family =
-        Family { name: "places", base: None, paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
-    static REST: Family =
-        Family { name: "rest", base: None, paths: &[("/x/{*}", &NEVER), ("/x/a", &NEVER), ("/x/{}/b", &NEVER)] };
-    static TWO: Family = Family { name: "two", base: None, paths: &[("/a", &NEVER)] };
+        Family { name: "places", base: None, calls: Vec::new, paths: &[("/x/{}/sign-up", &NEVER), ("/x/{}", &NEVER)] };
+    static REST: Family = Family {
+        name: "rest",
+        base: None,
+        calls: Vec::new,
+        paths: &[("/x/{*}", &NEVER), ("/x/a", &NEVER), ("/x/{}/b", &NEVER)],
+    };
+    static TWO: Family = Family { name: "two", base: None, calls: Vec::new, paths: &[("/a", &NEVER)] };
 
     #[test]
     fn a_path_is_found_with_and_without_one_slash_at_its_end() {

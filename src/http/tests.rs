@@ -59,7 +59,8 @@ fn fault(_: &Ctx, fault: Fault) -> Response {
 
 static BUG: Door = Door { answer: bug, headers: &[], fault };
 static SLOW: Door = Door { answer: slow, headers: &[], fault };
-static FAMILY: Family = Family { name: "test", base: None, paths: &[("/bug", &BUG), ("/slow", &SLOW)] };
+static FAMILY: Family =
+    Family { name: "test", base: None, calls: Vec::new, paths: &[("/bug", &BUG), ("/slow", &SLOW)] };
 
 struct Running {
     address: SocketAddr,

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::Clock;
 use crate::domain::outbox::{self, Due, Mail, Next, Post, Sendable, Ticket};
 use crate::domain::vault::Vault;
+use crate::metrics::{Metrics, Sendings};
 use crate::model::ids::AppId;
 use crate::store::{self, Store};
 
@@ -29,6 +30,10 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// How long to wait before the database is asked again after it failed.
 const BROKEN: Duration = Duration::from_secs(5);
+
+/// The two kinds, as the log names them.
+const MAIL: &str = "mail";
+const POST: &str = "posts";
 
 /// How many posts may be on their way at one time, each of another app: an app's own go one after the other.
 const POSTS: usize = 16;
@@ -52,6 +57,8 @@ pub struct Tools {
     pub fetcher: Fetcher,
     /// Sends mails; none if no mail server is set.
     pub mailer: Option<Mailer>,
+    /// Where it is counted what became of them.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The running threads.
@@ -78,8 +85,8 @@ impl Delivery {
     pub fn start(tools: &Tools) -> io::Result<Delivery> {
         let stop = watch::Sender::new(false);
         let (alive, ended) = channel();
-        start::<Mail, _>("mail", MAILS, mail, tools.clone(), stop.subscribe(), alive.clone())?;
-        start::<Post, _>("posts", POSTS, post, tools.clone(), stop.subscribe(), alive)?;
+        start::<Mail, _>(MAIL, MAILS, mail, tools.clone(), stop.subscribe(), alive.clone())?;
+        start::<Post, _>(POST, POSTS, post, tools.clone(), stop.subscribe(), alive)?;
         Ok(Delivery { stop, ended })
     }
 
@@ -191,6 +198,12 @@ async fn one<T, F>(
         Some(_) if outbox::is_stale(ticket, tools.clock.now()) => Outcome::Never("it has waited too long".to_owned()),
         Some(what) => send(tools.clone(), what).await,
     };
+    let counted: &Sendings = if kind == MAIL { &tools.metrics.mails } else { &tools.metrics.posts };
+    match &outcome {
+        Outcome::Sent => counted.sent.one(),
+        Outcome::Later { .. } => counted.put_off.one(),
+        Outcome::Never(_) => counted.given_up.one(),
+    }
     // Until this is noted the thing counts as due: it must not be looked at again before.
     while let Err(error) = note::<T>(kind, &tools, ticket, &outcome).await {
         tracing::warn!(kind, %error, "cannot note that something was sent; trying again, lest it is sent twice");

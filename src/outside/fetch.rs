@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::domain::target::{TargetError, Targets};
+use crate::metrics::Counter;
 
 /// How many may be asked at one time.
 const AT_ONCE: usize = 256;
@@ -104,7 +105,17 @@ pub enum FetchError {
 #[derive(Clone)]
 pub struct Fetcher(Arc<Inner>);
 
+/// What is counted here.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Requests that were answered, with whatever status.
+    pub answered: Counter,
+    /// Those that were not.
+    pub failed: Counter,
+}
+
 struct Inner {
+    figures: Figures,
     targets: Targets,
     timeout: Duration,
     places: Semaphore,
@@ -118,6 +129,7 @@ impl Fetcher {
     /// Asks these targets, and waits so long for a whole answer.
     pub fn new(targets: Targets, timeout: Duration) -> Fetcher {
         Fetcher(Arc::new(Inner {
+            figures: Figures::default(),
             targets,
             timeout,
             places: Semaphore::new(AT_ONCE),
@@ -125,6 +137,11 @@ impl Fetcher {
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             client: OnceCell::new(),
         }))
+    }
+
+    /// What was counted since it was made.
+    pub fn figures(&self) -> &Figures {
+        &self.0.figures
     }
 
     /// Who may be asked.
@@ -138,8 +155,12 @@ impl Fetcher {
         Box::pin(async move {
             let host = Url::parse(&ask.url).ok().and_then(|url| url.host_str().map(str::to_owned));
             let fetched = inner.fetch(ask).await;
-            if let Err(error) = &fetched {
-                tracing::warn!(host = host.as_deref().unwrap_or_default(), %error, "could not fetch");
+            match &fetched {
+                Ok(_) => inner.figures.answered.one(),
+                Err(error) => {
+                    inner.figures.failed.one();
+                    tracing::warn!(host = host.as_deref().unwrap_or_default(), %error, "could not fetch");
+                }
             }
             fetched
         })
@@ -330,6 +351,7 @@ mod tests {
             drop(second);
         });
         let fetcher = Fetcher(Arc::new(Inner {
+            figures: Figures::default(),
             targets: Targets::new(vec!["127.0.0.0/8".parse().expect("a network")]),
             timeout: LONG,
             places: Semaphore::new(AT_ONCE),

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::{Cache as Quick, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Equivalent, UnitWeighter};
 
+use crate::metrics::Counter;
 use crate::model::app::App;
 use crate::model::ids::{AppId, SessionId};
 use crate::model::session::Session;
@@ -25,6 +26,26 @@ pub struct Cache {
     apps: Quick<AppKey, Arc<App>>,
     variables: Quick<VariableKey, Arc<Variable>>,
     epoch: AtomicU64,
+    loads: Loads,
+}
+
+/// How often something was not here and had to be loaded.
+#[derive(Default)]
+struct Loads {
+    sessions: Counter,
+    apps: Counter,
+    variables: Counter,
+}
+
+/// One kind of what is kept, to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// What is in it.
+    pub what: &'static str,
+    /// How many are in it.
+    pub entries: usize,
+    /// How often one was not in it and the database was asked.
+    pub loads: u64,
 }
 
 /// `ownerid` and app name, joined. An ownerid has ten bytes, so no two pairs are joined to the same text.
@@ -49,7 +70,15 @@ pub struct Loading<'a, K: Clone + Eq + std::hash::Hash, V: Clone>(
     PlaceholderGuard<'a, K, V, UnitWeighter, DefaultHashBuilder, Lifecycle<K, V>>,
 );
 
-impl<K: Clone + Eq + std::hash::Hash, V: Clone> Loading<'_, K, V> {
+impl<'a, K: Clone + Eq + std::hash::Hash, V: Clone> Loading<'a, K, V> {
+    fn of(
+        place: PlaceholderGuard<'a, K, V, UnitWeighter, DefaultHashBuilder, Lifecycle<K, V>>,
+        loads: &Counter,
+    ) -> Loading<'a, K, V> {
+        loads.one();
+        Loading(place)
+    }
+
     /// Keeps the loaded value, unless a commit has changed the entry since the loading began.
     pub fn keep(self, value: V) {
         let _ = self.0.insert(value);
@@ -63,6 +92,7 @@ impl Cache {
             apps: Quick::new(options.app_cache.max(1)),
             variables: Quick::new(options.variable_cache.max(1)),
             epoch: AtomicU64::new(0),
+            loads: Loads::default(),
         }
     }
 
@@ -73,7 +103,7 @@ impl Cache {
 
     /// A session, or the place for it. Waits while somebody else is loading the same one.
     pub async fn session_or_place(&self, id: SessionId) -> Result<Arc<Session>, Loading<'_, SessionId, Arc<Session>>> {
-        self.sessions.get_value_or_guard_async(&id).await.map_err(Loading)
+        self.sessions.get_value_or_guard_async(&id).await.map_err(|place| Loading::of(place, &self.loads.sessions))
     }
 
     /// An app, if it is known here. `ownerid` has ten bytes.
@@ -83,7 +113,10 @@ impl Cache {
 
     /// An app, or the place for it. Waits while somebody else is loading the same one.
     pub async fn app_or_place(&self, ownerid: &str, name: &str) -> Result<Arc<App>, Loading<'_, String, Arc<App>>> {
-        self.apps.get_value_or_guard_async(&app_key(ownerid, name)).await.map_err(Loading)
+        self.apps
+            .get_value_or_guard_async(&app_key(ownerid, name))
+            .await
+            .map_err(|place| Loading::of(place, &self.loads.apps))
     }
 
     /// An app by another of its names (`apps::Named`), if it is known here.
@@ -93,7 +126,17 @@ impl Cache {
 
     /// The same for an app by another of its names (`apps::Named`).
     pub(super) async fn named_app_or_place(&self, key: &str) -> Result<Arc<App>, Loading<'_, String, Arc<App>>> {
-        self.apps.get_value_or_guard_async(key).await.map_err(Loading)
+        self.apps.get_value_or_guard_async(key).await.map_err(|place| Loading::of(place, &self.loads.apps))
+    }
+
+    /// How full it is, and how often it did not help. Hits are not counted: they are what is left.
+    pub fn kept(&self) -> [Kept; 3] {
+        let Loads { sessions, apps, variables } = &self.loads;
+        [
+            Kept { what: "sessions", entries: self.sessions.len(), loads: sessions.value() },
+            Kept { what: "apps", entries: self.apps.len(), loads: apps.value() },
+            Kept { what: "variables", entries: self.variables.len(), loads: variables.value() },
+        ]
     }
 
     /// A variable of an app, if it is known here.
@@ -107,7 +150,10 @@ impl Cache {
         app: AppId,
         name: &str,
     ) -> Result<Arc<Variable>, Loading<'_, VariableKey, Arc<Variable>>> {
-        self.variables.get_value_or_guard_async(&VariableKey(app, name.to_owned())).await.map_err(Loading)
+        self.variables
+            .get_value_or_guard_async(&VariableKey(app, name.to_owned()))
+            .await
+            .map_err(|place| Loading::of(place, &self.loads.variables))
     }
 
     /// Counts up whenever all is forgotten. Who keeps something read from the database elsewhere than here notes the

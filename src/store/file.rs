@@ -55,6 +55,12 @@ pub(super) fn is_running(_: u32) -> bool {
     true
 }
 
+/// How many bytes the file has, and the log of writes beside it; none where the system does not tell.
+pub(super) fn sizes(path: &Path) -> Option<[u64; 2]> {
+    // Without a log nothing was written.
+    Some([std::fs::metadata(path).ok()?.len(), std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len())])
+}
+
 /// Which file stands at a path, where the system tells: SQLite goes on writing to a file that is there no more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);

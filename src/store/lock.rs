@@ -4,8 +4,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct Holder {
     pub pid: u32,
     /// The address it answers on.
     pub listen: String,
+    /// The address of its probes and metrics, if it has one.
+    #[serde(default)]
+    pub probes: Option<String>,
     /// When it started: seconds since 1970 UTC.
     pub since: i64,
 }
@@ -80,6 +84,17 @@ fn take(path: PathBuf) -> Result<File, LockError> {
     Err(LockError::Held(read(&mut file)))
 }
 
+/// Takes the lock, and waits at most so long for whoever has it.
+pub fn hold_within(database: &Path, patience: Duration) -> Result<Lock, LockError> {
+    let end = Instant::now() + patience;
+    loop {
+        match hold(database) {
+            Err(LockError::Held(_)) if Instant::now() < end => std::thread::sleep(GLANCE),
+            done => return done,
+        }
+    }
+}
+
 /// Who serves this database now; `None` if nobody does, or if the holder has not written itself down yet.
 pub fn holder(database: &Path) -> Option<Holder> {
     let mut file = File::open(path(database, ".lock")).ok()?;
@@ -92,8 +107,9 @@ pub fn holder(database: &Path) -> Option<Holder> {
 
 impl Lock {
     /// Writes down who holds it, for whoever is refused.
-    pub fn describe(&mut self, listen: &str, since: Time) -> io::Result<()> {
-        let holder = Holder { pid: std::process::id(), listen: listen.to_owned(), since: since.0 };
+    pub fn describe(&mut self, listen: SocketAddr, probes: Option<SocketAddr>, since: Time) -> io::Result<()> {
+        let (listen, probes) = (listen.to_string(), probes.map(|address| address.to_string()));
+        let holder = Holder { pid: std::process::id(), listen, probes, since: since.0 };
         let mut text = serde_json::to_vec(&holder)?;
         text.push(b'\n');
         self.file.rewind()?;
@@ -140,9 +156,10 @@ mod tests {
         assert_eq!(holder(&database), None, "no file, no holder");
         let mut lock = hold(&database).expect("free");
         assert!(matches!(hold(&database), Err(LockError::Held(None))), "held, not described yet");
-        lock.describe("127.0.0.1:1", Time(7)).expect("writes");
-        lock.describe("[::1]:2", Time(7)).expect("writes again");
-        let expected = Holder { pid: std::process::id(), listen: "[::1]:2".to_owned(), since: 7 };
+        let at = |text: &str| text.parse().expect("an address");
+        lock.describe(at("127.0.0.1:1"), Some(at("127.0.0.1:3")), Time(7)).expect("writes");
+        lock.describe(at("[::1]:2"), None, Time(7)).expect("writes again");
+        let expected = Holder { pid: std::process::id(), listen: "[::1]:2".to_owned(), probes: None, since: 7 };
         assert!(matches!(hold(&database), Err(LockError::Held(Some(holder))) if holder == expected));
         assert_eq!(holder(&database), Some(expected));
         drop(lock);

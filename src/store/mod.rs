@@ -23,6 +23,7 @@ pub mod chats;
 pub mod devices;
 #[cfg(feature = "faults")]
 pub mod fault;
+pub mod figures;
 mod file;
 pub mod files;
 pub mod licenses;
@@ -48,7 +49,7 @@ pub mod users;
 pub mod variables;
 pub mod verify;
 
-pub use cache::{Cache, Loading};
+pub use cache::{Cache, Kept, Loading};
 pub use tx::Tx;
 pub(in crate::store) use tx::{Change, Row, Value};
 
@@ -123,6 +124,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     engine: Engine,
     cache: Arc<Cache>,
+    path: PathBuf,
 }
 
 impl Store {
@@ -130,7 +132,7 @@ impl Store {
     pub fn open(options: &Options) -> Result<Store> {
         let cache = Arc::new(Cache::new(options));
         let engine = Engine::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&cache))?);
-        Ok(Store(Arc::new(Inner { engine, cache })))
+        Ok(Store(Arc::new(Inner { engine, cache, path: options.path.clone() })))
     }
 
     /// Apps and live sessions that are known without asking the database.
@@ -167,6 +169,20 @@ impl Store {
             Engine::Sqlite(sqlite) => sqlite.write(job),
         }
         Asked(promise)
+    }
+
+    /// What was counted since it was opened.
+    pub fn figures(&self) -> &figures::Figures {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => &sqlite.figures,
+        }
+    }
+
+    /// The queues before its threads.
+    pub fn lines(&self) -> [figures::Line; 2] {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.lines(),
+        }
     }
 
     /// What opening it has upgraded, if anything.

@@ -13,6 +13,7 @@ const DUE: &str = "SELECT o.id, o.app_id, o.payload, o.created_at, o.tries FROM 
                    JOIN outbox o ON o.id = first.id ORDER BY first.place, first.due_at, first.id";
 const COUNT_OF_APP: &str =
     "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE app_id = $1 AND kind = $2 LIMIT $3) AS part";
+const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE kind = $1 LIMIT $2) AS part";
 const LATER: &str = "UPDATE outbox SET due_at = $2, tries = tries + 1 WHERE id = $1";
 const ALL_LATER: &str = "UPDATE outbox SET due_at = $3 WHERE app_id = $1 AND kind = $2 AND due_at < $3";
 const DELETE: &str = "DELETE FROM outbox WHERE id = $1";
@@ -64,6 +65,11 @@ pub fn due(tx: &mut Tx<'_>, kind: Kind, now: Time, limit: i64) -> Result<Vec<Wai
 pub fn count_of_app(tx: &mut Tx<'_>, app: AppId, kind: Kind, limit: i64) -> Result<i64> {
     let values = [app.0.into(), kind.text().into(), limit.into()];
     tx.row(COUNT_OF_APP, &values, |row| row.int(0)).map(Option::unwrap_or_default)
+}
+
+/// How much of a kind waits, counted up to `limit`.
+pub fn count(tx: &mut Tx<'_>, kind: Kind, limit: i64) -> Result<i64> {
+    tx.row(COUNT, &[kind.text().into(), limit.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
 /// Puts off what could not be sent.

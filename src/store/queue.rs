@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use crate::metrics::Counter;
+
 use super::{Error, Result};
 
 /// What a thread takes out.
@@ -25,12 +27,14 @@ pub(super) struct Queue<T> {
     fail: fn(T, Error),
     /// No thread takes anything out any more.
     over: AtomicBool,
+    /// Jobs that found it full.
+    pub(super) refused: Counter,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(size: usize, fail: fn(T, Error)) -> Queue<T> {
         let (sender, receiver) = bounded(size.max(1));
-        Queue { sender, receiver, fail, over: AtomicBool::new(false) }
+        Queue { sender, receiver, fail, over: AtomicBool::new(false), refused: Counter::default() }
     }
 
     /// For a thread that takes out.
@@ -38,11 +42,17 @@ impl<T> Queue<T> {
         self.receiver.clone()
     }
 
+    /// How much waits in it.
+    pub(super) fn len(&self) -> usize {
+        self.receiver.len()
+    }
+
     /// Queues a job, or fails it.
     pub(super) fn push(&self, job: T) {
         match self.sender.try_send(Message::Job(job)) {
             Ok(()) => {}
             Err(TrySendError::Full(Message::Job(job)) | TrySendError::Disconnected(Message::Job(job))) => {
+                self.refused.one();
                 (self.fail)(job, Error::Busy);
             }
             Err(_) => {}

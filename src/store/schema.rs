@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{Error, Result, file, sqlite};
+use super::{Error, Result, Tx, file, sqlite};
 
 /// The whole schema, for a new database.
 const SCHEMA: &str = include_str!("../../schema.sql");
@@ -15,6 +15,9 @@ pub const VERSION: i64 = 3;
 
 /// `UPGRADES[n]` brings version n + 1 to version n + 2. Never changed once released; a new version is one more entry.
 const UPGRADES: &[&str] = &[include_str!("schema/to_2.sql"), include_str!("schema/to_3.sql")];
+
+const READ_VERSION: &str = "SELECT version FROM schema_version";
+const NEGATE_VERSION: &str = "UPDATE schema_version SET version = -version";
 
 /// What an upgrade has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,18 @@ fn prepare_with(
     }
     tx.commit().map_err(sqlite::error)?;
     Ok(from.zip(copy).map(|(from, copy)| Upgraded { from, copy }))
+}
+
+/// Reads one row, to see whether the file can be read.
+pub(super) fn touch_read(tx: &mut Tx<'_>) -> Result<()> {
+    tx.row(READ_VERSION, &[], |row| row.int(0)).map(|_| ())
+}
+
+/// Writes one row, to see whether the file can be written: there and back within one transaction, because a row that is
+/// set to what it is already is not written.
+pub(super) fn touch_write(tx: &mut Tx<'_>) -> Result<()> {
+    tx.exec(NEGATE_VERSION, &[])?;
+    tx.exec(NEGATE_VERSION, &[]).map(|_| ())
 }
 
 /// The version in the file; none if the file is empty.

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
 
+use super::figures::{Figures, Line};
 use super::queue::{Message, Queue, spawn};
 use super::tx::{ReadJob, TxEngine, WriteJob};
 use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, file, schema};
@@ -38,6 +39,7 @@ pub(super) struct Sqlite {
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
+    pub(super) figures: Arc<Figures>,
     pub(super) upgraded: Option<schema::Upgraded>,
     #[cfg(feature = "faults")]
     faults: Arc<super::fault::Plan>,
@@ -66,7 +68,19 @@ impl Sqlite {
         let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
-        let writer = Writer { connection, queue, cache, data_version, busy_timeout, path, file, closing: told };
+        let figures = Arc::new(Figures::default());
+        let counted = Arc::clone(&figures);
+        let writer = Writer {
+            connection,
+            queue,
+            cache,
+            data_version,
+            busy_timeout,
+            path,
+            file,
+            closing: told,
+            figures: counted,
+        };
         let writer = spawn("store-writer", move || {
             // However it ends: there is no other writer.
             let _end = end;
@@ -93,6 +107,7 @@ impl Sqlite {
             readers: Mutex::new(readers),
             writer: Mutex::new(Some(writer)),
             closing,
+            figures,
             upgraded,
             #[cfg(feature = "faults")]
             faults,
@@ -105,6 +120,13 @@ impl Sqlite {
 
     pub(super) fn write(&self, job: Box<dyn WriteJob>) {
         self.writes.push(job);
+    }
+
+    pub(super) fn lines(&self) -> [Line; 2] {
+        [
+            Line { to: "readers", waiting: self.reads.len(), refused: self.reads.refused.value() },
+            Line { to: "writer", waiting: self.writes.len(), refused: self.writes.refused.value() },
+        ]
     }
 
     /// The readers go first: SQLite folds the log into the file when the last connection that may write closes.
@@ -388,6 +410,7 @@ struct Writer {
     path: PathBuf,
     file: Option<file::FileId>,
     closing: Arc<AtomicBool>,
+    figures: Arc<Figures>,
 }
 
 /// A call that has run in the open transaction.
@@ -524,11 +547,14 @@ impl Writer {
     }
 
     fn commit(&mut self, done: Vec<Done>) {
+        let began = Instant::now();
         if let Err(e) = self.connection.control("COMMIT") {
             let _ = self.connection.db.execute_batch("ROLLBACK");
             done.into_iter().for_each(|d| d.job.fail(e.clone()));
             return;
         }
+        self.figures.groups.note(done.len() as u64);
+        self.figures.commits.note(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         for Done { job, changes } in done {
             changes.into_iter().for_each(|change| self.cache.apply(change));
             job.finish();

@@ -89,6 +89,8 @@ pub struct Family {
     pub name: &'static str,
     /// The address that its clients are given, below the server's own; none for what is no client's.
     pub base: Option<&'static str>,
+    /// The names under which its calls stand in the log and in what is counted: all that there are.
+    pub calls: fn() -> Vec<&'static str>,
     /// Its paths, without the slash at the end (it is served with and without), and who answers there. `{}` stands for
     /// one segment of any text, which the request carries along, and `{*}` at the end for whatever no other path is.
     pub paths: &'static [(&'static str, &'static Door)],

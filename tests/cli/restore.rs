@@ -118,7 +118,7 @@ fn what_is_in_use_is_not_replaced() {
     let restore = ["restore", "copy.db", "--force"];
     let mut server = lock::hold(&keystead.database()).expect("free");
     keystead.fails(&restore, 5, "another server");
-    server.describe("127.0.0.1:4711", Clock::System.now()).expect("writes");
+    server.describe("127.0.0.1:4711".parse().expect("an address"), None, Clock::System.now()).expect("writes");
     keystead.fails(&restore, 5, "127.0.0.1:4711");
     drop(server);
     let import = lock::hold_import(&keystead.database()).expect("free");

@@ -32,8 +32,17 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let cache = Arc::new(Cache::new(&Options::small("unused")));
     let file = file::FileId::of(&path).unwrap();
-    let writer =
-        Writer { connection, queue, cache, data_version: 0, busy_timeout, path, file, closing: Arc::default() };
+    let writer = Writer {
+        connection,
+        queue,
+        cache,
+        data_version: 0,
+        busy_timeout,
+        path,
+        file,
+        closing: Arc::default(),
+        figures: Arc::default(),
+    };
     let writer = std::thread::spawn(|| writer.run());
     for (n, answer) in answers.into_iter().enumerate() {
         assert!(matches!(answer.wait().unwrap(), Err(Error::Locked)), "call {n}");

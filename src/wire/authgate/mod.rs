@@ -34,6 +34,7 @@ pub const BASE: &str = "/api/integration";
 pub static FAMILY: Family = Family {
     name: "authgate",
     base: Some(BASE),
+    calls: || ENDPOINTS.iter().map(|endpoint| endpoint.path.trim_start_matches('/')).collect(),
     paths: &[
         ("/api/integration/sign_up", &sign_up::ENDPOINT.door),
         ("/sign_up", &sign_up::ENDPOINT.door),

@@ -45,6 +45,7 @@ macro_rules! paths {
 pub static FAMILY: Family = Family {
     name: "authly",
     base: Some("/api/v2"),
+    calls: || endpoints::TABLE.iter().map(|endpoint| endpoint.name).collect(),
     paths: paths! {
         init: "init";
         register: "register";

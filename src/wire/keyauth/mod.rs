@@ -36,6 +36,7 @@ use versions::{Sealing, Version};
 pub static FAMILY: Family = Family {
     name: "keyauth",
     base: Some("/api/1.2/"),
+    calls: || calls::TABLE.iter().map(|call| call.name).collect(),
     paths: &[
         ("/api/1.2", &DOOR_1_2),
         ("/1.2", &DOOR_1_2),

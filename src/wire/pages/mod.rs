@@ -15,7 +15,12 @@ use super::{Answer, Ctx, Door, Family, Fault};
 mod reset;
 
 /// This family.
-pub static FAMILY: Family = Family { name: "pages", base: None, paths: &[("/reset", &RESET), ("/style.css", &STYLE)] };
+pub static FAMILY: Family = Family {
+    name: "pages",
+    base: None,
+    calls: || vec!["reset", "style"],
+    paths: &[("/reset", &RESET), ("/style.css", &STYLE)],
+};
 
 static RESET: Door = Door { answer: |ctx, request| later(ctx, request, reset::answer), headers: &[], fault };
 static STYLE: Door = Door { answer: |_, _| Answer::Now(style()), headers: &[], fault };

@@ -35,7 +35,12 @@ use answer::{Frame, Seen};
 use words::Words;
 
 /// This family.
-pub static FAMILY: Family = Family { name: "wacht", base: Some("/wacht/ID"), paths: &PATHS };
+pub static FAMILY: Family = Family {
+    name: "wacht",
+    base: Some("/wacht/ID"),
+    calls: || ENDPOINTS.iter().map(|endpoint| endpoint.name).collect(),
+    paths: &PATHS,
+};
 
 /// All endpoints.
 pub static ENDPOINTS: &[&Endpoint] = &[
