@@ -30,12 +30,14 @@ mod doctor;
 mod exit;
 mod export;
 mod file;
+mod health;
 mod import;
 mod input;
 mod license;
 mod license_create;
 mod log;
 mod login_token;
+mod man;
 mod options;
 mod owner;
 mod plan;
@@ -146,8 +148,12 @@ enum Command {
     Config(config::Arguments),
     /// Change a KeyAuth client's source so that it asks this server
     Sdk(sdk::Arguments),
+    /// Ask the running server whether it is well
+    Health(health::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Write the manual's pages into a folder
+    Man(man::Arguments),
     /// Print everything an app holds as one JSON document
     Export(export::Arguments),
     /// Make an app of a JSON document: an export, or one written by hand
@@ -185,7 +191,9 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&cli.global, arguments),
         Command::Config(arguments) => config::run(&cli.global, arguments),
         Command::Sdk(arguments) => sdk::run(&cli.global, arguments),
+        Command::Health(arguments) => health::run(&cli.global, &arguments),
         Command::Completions(arguments) => completions::run(&cli.global, arguments),
+        Command::Man(arguments) => man::run(&cli.global, &arguments),
         Command::Export(arguments) => export::run(&cli.global, &arguments),
         Command::Import(arguments) => import::run(&cli.global, arguments),
     };

@@ -17,6 +17,7 @@ use crate::model::time::{Span, Time};
 use crate::store::{self, Tx, apps, licenses, server_keys, users};
 use crate::wire::Ctx;
 
+use super::health::reachable;
 use super::{Exit, Global, print_json, print_raw, serve};
 
 /// Options.
@@ -258,16 +259,6 @@ fn print_document(told: &Told, ctx: &Ctx, address: SocketAddr) -> Result<(), Exi
         "made": told.made,
         "keys": keys,
     }))
-}
-
-/// An address that a client on this machine can connect to.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        std::net::IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
-        std::net::IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 /// For a shell: plain words as they are, anything else in single quotes. For curl, `=` in a value needs no care.
