@@ -47,6 +47,8 @@ pub struct Server {
     pub db: Fixture,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it answers the operator, if it was told to (`--metrics-listen`).
+    pub probes: Option<SocketAddr>,
     child: Child,
     log: Option<JoinHandle<Vec<String>>>,
 }
@@ -54,8 +56,8 @@ pub struct Server {
 impl Server {
     /// Starts `keystead serve` on this database with these flags more.
     pub fn start(db: Fixture, flags: &[&str]) -> Server {
-        let (child, address, log) = spawn(&db, flags);
-        Server { db, address, child, log: Some(log) }
+        let (child, [address, probes], log) = spawn(&db, flags);
+        Server { db, address: address.expect("it listens"), probes, child, log: Some(log) }
     }
 
     /// Kills it (SIGKILL): it finishes nothing.
@@ -66,8 +68,9 @@ impl Server {
 
     /// Starts another one on the database of one that was killed.
     pub fn start_again(&mut self, flags: &[&str]) {
-        let (child, address, log) = spawn(&self.db, flags);
-        (self.child, self.address, self.log) = (child, address, Some(log));
+        let (child, [address, probes], log) = spawn(&self.db, flags);
+        (self.child, self.address, self.log) = (child, address.expect("it listens"), Some(log));
+        self.probes = probes;
     }
 
     /// Changes the database as another process would, and comes back when the server has noticed.
@@ -84,11 +87,21 @@ impl Server {
         assert!(reply.success(), "{reply:?}");
     }
 
-    /// Stops it with SIGTERM; how it ended.
-    pub fn terminate(&mut self) -> ExitStatus {
+    /// Asks it to stop (SIGTERM), and does not wait for that.
+    pub fn ask_to_stop(&self) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
             .expect("a running server");
+    }
+
+    /// How it ended, once it has.
+    pub fn ended(&mut self) -> ExitStatus {
         self.child.wait().expect("ends")
+    }
+
+    /// Stops it with SIGTERM; how it ended.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.ended()
     }
 
     /// Stops it with SIGTERM; how it ended, and everything it wrote to stderr.
@@ -104,7 +117,8 @@ impl Drop for Server {
     }
 }
 
-fn spawn(db: &Fixture, flags: &[&str]) -> (Child, SocketAddr, JoinHandle<Vec<String>>) {
+/// The process, its two addresses (for clients, for the operator), what it will have written.
+fn spawn(db: &Fixture, flags: &[&str]) -> (Child, [Option<SocketAddr>; 2], JoinHandle<Vec<String>>) {
     let mut command = program::program(db.folder());
     command.arg("serve").arg("--database").arg(db.path()).args(["--listen", "127.0.0.1:0"]).args(flags);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
@@ -112,16 +126,21 @@ fn spawn(db: &Fixture, flags: &[&str]) -> (Child, SocketAddr, JoinHandle<Vec<Str
     let (found, listening) = mpsc::channel();
     let log = std::thread::spawn(move || {
         let mut lines = Vec::new();
+        let mut probes = None;
         for line in stderr.lines().map_while(Result::ok) {
+            // The operator's listener comes first.
+            if let Some(address) = line.strip_prefix("probes and metrics on http://") {
+                probes = Some(address.parse().expect("an address"));
+            }
             if let Some(address) = line.strip_prefix("listening on http://") {
-                let _ = found.send(address.parse().expect("an address"));
+                let _ = found.send([Some(address.parse().expect("an address")), probes]);
             }
             lines.push(line);
         }
         lines
     });
     match listening.recv_timeout(PATIENCE) {
-        Ok(address) => (child, address, log),
+        Ok(addresses) => (child, addresses, log),
         Err(_) => {
             let _ = child.kill();
             let _ = child.wait();
