@@ -169,6 +169,8 @@ settings! {
     variable_cache: usize = "10000", "variable-cache", "COUNT", |t| count(t, 1, 10_000_000), "app variables kept in memory";
     app_cache: usize = "1000", "app-cache", "COUNT", |t| count(t, 1, 10_000_000), "apps kept in memory";
     rate_limit: Option<Rate> = "200/s burst 2000", "rate-limit", "RATE", rate, "requests per client address, like \"200/s burst 2000\"; off: no limit";
+    guess_limit: Option<Rate> = "12/m burst 200", "guess-limit", "RATE", rate, "what strangers at one client address may get wrong (licenses, names, passwords), each counted once; off with rate-limit";
+    app_guess_limit: Option<Rate> = "600/m burst 6000", "app-guess-limit", "RATE", rate, "the same for one app from all addresses together; who came in from an address before is let through";
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";
     allow_target: Vec<IpNet> = "", "allow-target", "CIDR", networks, "private networks that relays, files and webhooks may be fetched from; public addresses always are";
     fetch_timeout: Duration = "6s", "fetch-timeout", "TIME", |t| span(t, SECOND / 20, SECOND * 9), "how long a relay or a file may take; clients give up after 10 s";

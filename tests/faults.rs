@@ -6,10 +6,12 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
 use keystead::clock::Clock;
+use keystead::domain::guesses::Guesses;
 use keystead::domain::hashing::Hashing;
 use keystead::domain::license::{self, Alphabet, Batch};
 use keystead::domain::lists::Lists;
@@ -262,6 +264,7 @@ fn other_formats(store: &Store, app: &App) -> usize {
         "sign up",
         Box::new(|tx, app| {
             let profile = Profile { phone: Some("5550100".into()), ..Profile::default() };
+            let (guesses, guessed) = (Guesses::default(), AtomicBool::new(false));
             let by = SignUp {
                 name: Name::Given("mia"),
                 password: Some("secret"),
@@ -273,6 +276,7 @@ fn other_formats(store: &Store, app: &App) -> usize {
                 ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 now: NOW,
                 uuid: Uuid::from_u128(7),
+                guess: guesses.guess(&guessed, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW),
             };
             sign_up(tx, app, &Lists::default(), &by, Some(&Proof::Hashed { hash: "$argon2id$".into() }))
         }),

@@ -9,8 +9,8 @@ use super::cleanup::CleanUp;
 use super::schedule::Schedule;
 use super::{Code, Exit, Global};
 use crate::clock::Clock;
-use crate::config::{Config, Flags};
-use crate::domain::guesses::Guesses;
+use crate::config::{Config, Flags, Rate};
+use crate::domain::guesses::{self, Allowance, Guesses};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
 use crate::domain::sealing;
@@ -87,7 +87,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
-        guesses: Guesses::default(),
+        guesses: Guesses::new(guess_limits(config)),
         clock,
         lists,
         public_url: config.public_url(address),
@@ -165,6 +165,13 @@ fn mailer(config: &Config) -> Result<Option<Mailer>, Exit> {
     let wrong = |text: String| Exit::new(Code::Configuration, text);
     let smtp = config.smtp().map_err(|error| wrong(error.to_string()))?;
     smtp.map(|smtp| Mailer::new(&smtp)).transpose().map_err(|error| wrong(error.to_string()))
+}
+
+/// What may be guessed wrong. Whoever lifts the limit on requests lifts this one too.
+fn guess_limits(config: &Config) -> Option<guesses::Limits> {
+    let allowance = |rate: Rate| Allowance { interval: rate.interval, burst: rate.burst };
+    let (address, app) = (config.guess_limit.map(allowance), config.app_guess_limit.map(allowance));
+    config.rate_limit.map(|_| guesses::Limits { address, app })
 }
 
 /// How this configuration opens the database.

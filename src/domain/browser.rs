@@ -167,7 +167,7 @@ pub fn sign_up(
     // Before what is taken: who may not sign up learns nothing about those who did.
     match &*app.settings.wacht_sign_up {
         "open" => {}
-        "invitation" => drop(license::redeemable(tx, app.id, by.key, by.now)?),
+        "invitation" => drop(license::redeemable(tx, app.id, by.key, &license::By::anybody(by.guess), by.now)?),
         _ => return Err(Refusal::SignUpClosed.into()),
     }
     let entered = user::sign_up(tx, app, lists, &by, proof)?;
@@ -186,10 +186,9 @@ pub fn sign_in(
     proof: Option<&Proof>,
 ) -> Result<Browser, Stop> {
     let entered = match by {
-        By::Email => user::login_by_email(tx, app, claim, Terms::Page, proof),
-        By::Username => user::login(tx, app, claim, Terms::Page, proof),
+        By::Email => user::login_by_email(tx, app, claim, Terms::Page, proof)?,
+        By::Username => user::login(tx, app, claim, Terms::Page, proof)?,
     };
-    let entered = user::at_one_cost(entered, claim.password, proof)?;
     attach(tx, app, at, &entered, new, false)
 }
 

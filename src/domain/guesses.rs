@@ -1,35 +1,73 @@
-//! How often a code of a second factor may be guessed: five wrong ones in a row, then one now and then. Per user, not
-//! per address: guesses come from everywhere. Kept in the memory of the process, because what is refused writes
-//! nothing to the database; a restart forgives. Knows no clock and no code.
+//! How often secrets may be guessed: codes of a second factor, passwords, licenses. Counted per user, per device of a
+//! user, then per address, then per app; kept in the memory of the process, because what is refused writes nothing to
+//! the database; a restart forgives. A guess that comes too early is not looked at: nothing is hashed for it, and it is
+//! not told whether it was right. Knows no clock, and keeps no secret: what was guessed is remembered as a keyed hash.
+//!
+//! Who is attacked must get in all the same, and so must who shares an address with an attacker. Therefore guesses count
+//! by where they come from: those from a device that is bound to the user count for that device alone; those from the
+//! address of the user's last login count for the user at this address; only those of strangers count for the user, for
+//! the address and for the app as a whole, and only strangers wait for these.
 
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
 
-use crate::model::ids::UserId;
+use crate::model::exchange::subscriber;
+use crate::model::ids::{AppId, UserId, fold};
 use crate::model::time::Time;
 
-/// So many wrong codes in a row cost no wait.
-const FREE: u32 = 5;
+use self::growing::{Waits, Wrong};
+pub use self::steady::Allowance;
 
-/// The first wait and the longest one, in seconds; each wrong code after a wait doubles it.
-const FIRST_WAIT: i64 = 30;
-const LONGEST_WAIT: i64 = 900;
+mod growing;
+mod steady;
+#[cfg(test)]
+mod tests;
 
-/// For so many users wrong codes are remembered; beyond that, for those who erred last.
+/// Codes of a second factor: per user, not per address, because the password was right already.
+const CODES: Waits = Waits { free: 5, kept: i64::MAX };
+
+/// Passwords: per user and address, or per user and bound device; licenses redeemed by who is logged in: per user.
+const SECRETS: Waits = Waits { free: 10, kept: 86_400 };
+
+/// Passwords of one user, by strangers, from all addresses together.
+const STRANGERS: Allowance = Allowance { interval: Duration::from_secs(120), burst: 30 };
+
+/// So many records of each kind are kept; beyond that, those used last.
 const REMEMBERED: usize = 50_000;
 
-/// The wrong codes of all users. One for the whole server.
-pub struct Guesses(Mutex<Cache<UserId, Wrong>>);
+/// What strangers may get wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From one address: licenses and names that there are not, and users whose passwords were wrong, each counted once.
+    pub address: Option<Allowance>,
+    /// The same for one app from all addresses; who came in from an address before is let through.
+    pub app: Option<Allowance>,
+}
 
-/// One user's wrong codes since the last right one.
-#[derive(Clone, Copy, Default)]
-struct Wrong {
-    count: u32,
-    /// Until then nothing is looked at.
-    blocked_until: Option<Time>,
+/// All wrong guesses. One for the whole server.
+pub struct Guesses {
+    codes: Mutex<Cache<UserId, Wrong>>,
+    /// None: only codes are counted.
+    limits: Option<Limits>,
+    secrets: Mutex<Secrets>,
+    hasher: RandomState,
+}
+
+/// Each record is found by the keyed hash of what it is about.
+struct Secrets {
+    wrong: Cache<u64, Wrong>,
+    strangers: Cache<u64, i64>,
+    addresses: Cache<u64, i64>,
+    apps: Cache<u64, i64>,
+    /// What was counted from an address: the same again is no other guess.
+    counted: Cache<u64, ()>,
+    /// Addresses from which somebody came in.
+    welcome: Cache<u64, ()>,
 }
 
 /// One request's guess. A call may run more than once for one request: its guess counts once.
@@ -37,6 +75,44 @@ struct Wrong {
 pub struct Guess<'a> {
     guesses: &'a Guesses,
     counted: &'a AtomicBool,
+    from: IpAddr,
+    now: Time,
+}
+
+/// Whose secret is guessed.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Whom<'a> {
+    /// This user's.
+    User(UserId),
+    /// That of an app's user whom there is not: who asks must not see the difference.
+    Nobody(AppId, &'a str),
+}
+
+/// Where a guess comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// This device, which is bound to the user.
+    Device(&'a str),
+    /// The address of the user's last login.
+    Home,
+    /// Anywhere else.
+    Elsewhere,
+}
+
+/// Whether a password may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum May {
+    /// It may.
+    Yes,
+    /// Not before this time is over.
+    No(Duration),
+    /// It may if it comes from a bound device; otherwise these have to wait, if at all.
+    Perhaps {
+        /// Who is at the address of the user's last login.
+        home: Option<Duration>,
+        /// Everybody else.
+        elsewhere: Duration,
+    },
 }
 
 /// Why a guess was not taken.
@@ -49,116 +125,200 @@ pub enum Missed {
 }
 
 impl Default for Guesses {
+    /// Counts codes only.
     fn default() -> Guesses {
-        Guesses(Mutex::new(Cache::new(REMEMBERED)))
+        Guesses::new(None)
     }
 }
 
 impl Guesses {
-    /// The guess of one request; `counted` is the request's own, false at its start.
-    pub fn guess<'a>(&'a self, counted: &'a AtomicBool) -> Guess<'a> {
-        Guess { guesses: self, counted }
+    /// Counts with these limits; without, only the codes of second factors.
+    pub fn new(limits: Option<Limits>) -> Guesses {
+        let secrets = Secrets {
+            wrong: Cache::new(REMEMBERED),
+            strangers: Cache::new(REMEMBERED),
+            addresses: Cache::new(REMEMBERED),
+            apps: Cache::new(REMEMBERED),
+            counted: Cache::new(2 * REMEMBERED),
+            welcome: Cache::new(REMEMBERED),
+        };
+        let (codes, secrets) = (Mutex::new(Cache::new(REMEMBERED)), Mutex::new(secrets));
+        Guesses { codes, limits, secrets, hasher: RandomState::new() }
+    }
+
+    /// The guess of one request, from this address; `counted` is the request's own, false at its start.
+    pub fn guess<'a>(&'a self, counted: &'a AtomicBool, ip: IpAddr, now: Time) -> Guess<'a> {
+        Guess { guesses: self, counted, from: subscriber(ip), now }
+    }
+
+    fn hash(&self, what: impl Hash) -> u64 {
+        self.hasher.hash_one(what)
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        // Whole whatever a panicking holder did: each change is one step.
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Guess<'_> {
-    /// What `check` finds, if it may be asked now: none is a wrong guess, anything else clears the user's record.
-    pub fn judge<T>(&self, user: UserId, now: Time, check: impl FnOnce() -> Option<T>) -> Result<T, Missed> {
+    /// What `check` finds, if it may be asked now: none is a wrong code, anything else clears the user's record.
+    pub fn judge<T>(&self, user: UserId, check: impl FnOnce() -> Option<T>) -> Result<T, Missed> {
         // Held while the code is looked at: of many guesses at one moment each must know of the one before.
-        let mut all = self.guesses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut wrong = all.get(&user).copied().unwrap_or_default();
+        let mut all = self.guesses.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = all.get(&user).copied();
         if !self.counted.load(Ordering::Relaxed)
-            && let Some(until) = wrong.blocked_until.filter(|until| now < *until)
+            && let Some(wait) = CODES.wait(wrong, self.now)
         {
-            return Err(Missed::Blocked(Duration::from_secs((until - now).unsigned_abs())));
+            return Err(Missed::Blocked(wait));
         }
         if let Some(right) = check() {
             all.remove(&user);
             return Ok(right);
         }
         if !self.counted.swap(true, Ordering::Relaxed) {
-            wrong.count = wrong.count.saturating_add(1);
-            wrong.blocked_until = wrong.count.checked_sub(FREE).map(|more| now + wait(more));
-            all.insert(user, wrong);
+            all.insert(user, CODES.add(wrong, self.now));
         }
         Err(Missed::Wrong)
     }
-}
 
-/// The wait after so many wrong codes more than are free.
-fn wait(more: u32) -> i64 {
-    FIRST_WAIT.saturating_mul(1_i64.checked_shl(more).unwrap_or(i64::MAX)).min(LONGEST_WAIT)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIA: UserId = UserId(1);
-
-    fn guess(guesses: &Guesses, user: UserId, now: i64, right: bool) -> Result<(), Missed> {
-        guesses.guess(&AtomicBool::new(false)).judge(user, Time(now), || right.then_some(()))
+    /// The limits, unless there are none or this request was counted before: what it counted does not stop itself.
+    fn limits(&self) -> Option<Limits> {
+        self.guesses.limits.filter(|_| !self.counted.load(Ordering::Relaxed))
     }
 
-    fn seconds(n: u64) -> Result<(), Missed> {
-        Err(Missed::Blocked(Duration::from_secs(n)))
+    /// The limits for what is to be counted now.
+    fn count(&self) -> Option<Limits> {
+        self.guesses.limits.filter(|_| !self.counted.swap(true, Ordering::Relaxed))
     }
 
-    #[test]
-    fn waits_grow_up_to_a_quarter_of_an_hour() {
-        let guesses = Guesses::default();
-        let mut now = 1_000;
-        for _ in 0..4 {
-            assert_eq!(guess(&guesses, MIA, now, false), Err(Missed::Wrong));
+    /// Whether a password for this user may be looked at; `hwid` is what the client calls its device.
+    pub fn may(&self, app: AppId, whom: Whom<'_>, hwid: Option<&str>) -> May {
+        let Some(limits) = self.limits() else { return May::Yes };
+        let secrets = self.guesses.secrets();
+        // Only a device that is bound has a record.
+        let device = hwid.and_then(|hwid| self.wrong_wait(&secrets, ("device", whom, hwid)));
+        if let Some(wait) = device {
+            return May::No(wait);
         }
-        for wait in [30, 60, 120, 240, 480, 900, 900, 900] {
-            assert_eq!(guess(&guesses, MIA, now, false), Err(Missed::Wrong), "{wait}");
-            assert_eq!(guess(&guesses, MIA, now, true), seconds(wait), "not even a right one");
-            now += wait as i64;
-            assert_eq!(guess(&guesses, MIA, now - 1, true), seconds(1));
+        let home = self.wrong_wait(&secrets, ("place", whom, self.from));
+        let known = STRANGERS.wait(secrets.strangers.get(&self.guesses.hash(whom)).copied(), self.now);
+        let elsewhere = [home, known, self.address_wait(&secrets, limits, app)].into_iter().flatten().max();
+        match elsewhere {
+            None => May::Yes,
+            Some(elsewhere) => May::Perhaps { home, elsewhere },
         }
-        assert_eq!(wait(u32::MAX), LONGEST_WAIT);
     }
 
-    #[test]
-    fn a_right_code_clears_and_users_do_not_disturb_each_other() {
-        let guesses = Guesses::default();
-        for _ in 0..3 {
-            for _ in 0..4 {
-                assert_eq!(guess(&guesses, MIA, 0, false), Err(Missed::Wrong));
-            }
-            assert_eq!(guess(&guesses, MIA, 0, true), Ok(()));
-        }
-        for _ in 0..5 {
-            assert_eq!(guess(&guesses, MIA, 0, false), Err(Missed::Wrong));
-        }
-        assert_eq!(guess(&guesses, MIA, 0, true), seconds(30));
-        assert_eq!(guess(&guesses, UserId(2), 0, true), Ok(()));
-    }
-
-    #[test]
-    fn one_request_counts_once_however_often_it_runs() {
-        let guesses = Guesses::default();
-        for _ in 0..4 {
-            let counted = AtomicBool::new(false);
-            for _ in 0..9 {
-                assert_eq!(guesses.guess(&counted).judge(MIA, Time(0), || None::<()>), Err(Missed::Wrong));
+    /// It was wrong.
+    pub fn wrong(&self, app: AppId, whom: Whom<'_>, source: Source<'_>) {
+        let Some(limits) = self.count() else { return };
+        let mut secrets = self.guesses.secrets();
+        match source {
+            Source::Device(hwid) => self.add_wrong(&mut secrets, ("device", whom, hwid)),
+            Source::Home => self.add_wrong(&mut secrets, ("place", whom, self.from)),
+            Source::Elsewhere => {
+                self.add_wrong(&mut secrets, ("place", whom, self.from));
+                let user = self.guesses.hash(whom);
+                let used = STRANGERS.add(secrets.strangers.get(&user).copied(), self.now);
+                secrets.strangers.insert(user, used);
+                self.add_stranger(&mut secrets, limits, app, whom);
             }
         }
-        // The fifth, which blocks: run again it is still wrong, not blocked.
-        let counted = AtomicBool::new(false);
-        for _ in 0..9 {
-            assert_eq!(guesses.guess(&counted).judge(MIA, Time(0), || None::<()>), Err(Missed::Wrong));
-        }
-        assert_eq!(guess(&guesses, MIA, 0, true), seconds(30));
     }
 
-    #[test]
-    fn memory_is_bounded() {
-        let guesses = Guesses::default();
-        for user in 0..3 * REMEMBERED as i64 {
-            let _ = guess(&guesses, UserId(user), 0, false);
+    /// It was right: who guessed wrong before from the same place had only mistyped.
+    pub fn right(&self, whom: Whom<'_>, hwid: Option<&str>) {
+        if self.guesses.limits.is_none() {
+            return;
         }
-        assert!(guesses.0.lock().unwrap().len() <= REMEMBERED);
+        let mut secrets = self.guesses.secrets();
+        if !secrets.wrong.is_empty() {
+            secrets.wrong.remove(&self.guesses.hash(("place", whom, self.from)));
+            if let Some(hwid) = hwid {
+                secrets.wrong.remove(&self.guesses.hash(("device", whom, hwid)));
+            }
+        }
+    }
+
+    /// How long nothing is looked at that strangers at this address say: licenses nobody has redeemed, names. The same
+    /// wrong text as before is looked at, so that it is told the same.
+    pub fn stranger_wait(&self, app: AppId, text: &str) -> Option<Duration> {
+        let limits = self.limits()?;
+        let secrets = self.guesses.secrets();
+        let wait = self.address_wait(&secrets, limits, app)?;
+        let known = self.guesses.hash((self.from, app, fold(text).as_str()));
+        secrets.counted.get(&known).is_none().then_some(wait)
+    }
+
+    /// The app has nothing of this name, or no such license.
+    pub fn unknown(&self, app: AppId, text: &str) {
+        if let Some(limits) = self.count() {
+            self.add_stranger(&mut self.guesses.secrets(), limits, app, fold(text).as_str());
+        }
+    }
+
+    /// How long no license is looked at for a user who is logged in.
+    pub fn own_wait(&self, user: UserId) -> Option<Duration> {
+        self.limits()?;
+        self.wrong_wait(&self.guesses.secrets(), ("licenses", user))
+    }
+
+    /// There is no such license.
+    pub fn own_unknown(&self, user: UserId) {
+        if self.count().is_some() {
+            self.add_wrong(&mut self.guesses.secrets(), ("licenses", user));
+        }
+    }
+
+    /// Somebody came in from here.
+    pub fn welcome(&self, app: AppId) {
+        if self.guesses.limits.is_some_and(|limits| limits.app.is_some()) {
+            let here = self.guesses.hash((app, self.from));
+            let mut secrets = self.guesses.secrets();
+            if secrets.welcome.get(&here).is_none() {
+                secrets.welcome.insert(here, ());
+            }
+        }
+    }
+
+    fn wrong_wait(&self, secrets: &Secrets, what: impl Hash) -> Option<Duration> {
+        if secrets.wrong.is_empty() {
+            return None;
+        }
+        SECRETS.wait(secrets.wrong.get(&self.guesses.hash(what)).copied(), self.now)
+    }
+
+    fn add_wrong(&self, secrets: &mut Secrets, what: impl Hash) {
+        let what = self.guesses.hash(what);
+        let wrong = SECRETS.add(secrets.wrong.get(&what).copied(), self.now);
+        secrets.wrong.insert(what, wrong);
+    }
+
+    fn address_wait(&self, secrets: &Secrets, limits: Limits, app: AppId) -> Option<Duration> {
+        let here = || secrets.addresses.get(&self.guesses.hash(self.from)).copied();
+        let address = limits.address.filter(|_| !secrets.addresses.is_empty());
+        let address = address.and_then(|limit| limit.wait(here(), self.now));
+        let all = || secrets.apps.get(&self.guesses.hash(app)).copied();
+        let app_wait = limits.app.filter(|_| !secrets.apps.is_empty()).and_then(|limit| limit.wait(all(), self.now));
+        let is_welcome = || secrets.welcome.get(&self.guesses.hash((app, self.from))).is_some();
+        address.max(app_wait.filter(|_| !is_welcome()))
+    }
+
+    fn add_stranger(&self, secrets: &mut Secrets, limits: Limits, app: AppId, what: impl Hash) {
+        let what = self.guesses.hash((self.from, app, what));
+        if secrets.counted.get(&what).is_some() {
+            return;
+        }
+        secrets.counted.insert(what, ());
+        if let Some(limit) = limits.address {
+            let here = self.guesses.hash(self.from);
+            let used = limit.add(secrets.addresses.get(&here).copied(), self.now);
+            secrets.addresses.insert(here, used);
+        }
+        if let Some(limit) = limits.app {
+            let used = limit.add(secrets.apps.get(&self.guesses.hash(app)).copied(), self.now);
+            secrets.apps.insert(self.guesses.hash(app), used);
+        }
     }
 }

@@ -5,13 +5,14 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::model::app::App;
-use crate::model::ids::{AppId, LicenseId, fold};
+use crate::model::ids::{AppId, LicenseId, UserId, fold};
 use crate::model::license::{License, LicenseState};
 use crate::model::settings::Settings;
 use crate::model::time::{LIFETIME_SECONDS, MAX_SPAN_SECONDS, Span, Time};
 use crate::model::user::{Credential, Subscription, User};
 use crate::store::{self, Tx, licenses, sessions, subscriptions, users};
 
+use super::guesses::Guess;
 use super::secret::draw;
 use super::subscription::{self, ExtendError};
 use super::user::has_made;
@@ -216,11 +217,57 @@ pub fn uuid(app: &App, license: &License, of: &str) -> Uuid {
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// The license with this key, if it may be redeemed.
-pub fn redeemable(tx: &mut Tx<'_>, app: AppId, key: Option<&str>, now: Time) -> Result<License, Stop> {
-    let license = find(tx, app, key.ok_or(Refusal::LicenseNotFound)?)?;
+/// Who asks for a license to redeem.
+pub struct By<'a> {
+    /// Counts what is guessed wrong.
+    pub guess: Guess<'a>,
+    /// Who is logged in; its guesses count for itself, not for the address.
+    user: Option<UserId>,
+}
+
+impl<'a> By<'a> {
+    /// Anybody.
+    pub fn anybody(guess: Guess<'a>) -> By<'a> {
+        By { guess, user: None }
+    }
+
+    /// This user, if there is one: who has proven to be it.
+    pub fn user(guess: Guess<'a>, user: impl Into<Option<UserId>>) -> By<'a> {
+        By { guess, user: user.into() }
+    }
+}
+
+/// The license with this key, if it may be redeemed. Who asked for too many that there are not is refused, whatever the
+/// key.
+pub fn redeemable(tx: &mut Tx<'_>, app: AppId, key: Option<&str>, by: &By<'_>, now: Time) -> Result<License, Stop> {
+    let key = key.ok_or(Refusal::LicenseNotFound)?;
+    let wait = match by.user {
+        Some(user) => by.guess.own_wait(user),
+        None => by.guess.stranger_wait(app, key),
+    };
+    if let Some(wait) = wait {
+        return Err(Refusal::RateLimited(wait).into());
+    }
+    let license = licenses::by_key(tx, app, key)?;
+    if license.is_none() {
+        match by.user {
+            Some(user) => by.guess.own_unknown(user),
+            None => by.guess.unknown(app, key),
+        }
+    }
+    let license = license.ok_or(Refusal::LicenseNotFound)?;
     may_redeem(&license, now)?;
     Ok(license)
+}
+
+/// What is said where a license would open something, and there is none with this key.
+pub fn unknown(app: AppId, key: Option<&str>, guess: &Guess<'_>) -> Refusal {
+    let Some(key) = key else { return Refusal::LicenseNotFound };
+    if let Some(wait) = guess.stranger_wait(app, key) {
+        return Refusal::RateLimited(wait);
+    }
+    guess.unknown(app, key);
+    Refusal::LicenseNotFound
 }
 
 fn may_redeem(license: &License, now: Time) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ use crate::model::user::{Credential, User};
 use crate::store::one_time_secrets::{self, Kind};
 use crate::store::{Tx, apps, users};
 
+use super::guesses::Guess;
 use super::outbox::{self, Mail};
 use super::vault::Vault;
 use super::{Refusal, Stop, secret, user};
@@ -34,6 +35,8 @@ pub struct Asked<'a> {
     pub public_url: &'a str,
     /// Now.
     pub now: Time,
+    /// Counts what is guessed wrong.
+    pub guess: Guess<'a>,
 }
 
 /// Whose password a link sets.
@@ -46,14 +49,19 @@ pub struct Link {
 
 /// Queues a mail with a link. An older link is no good any more.
 pub fn ask(tx: &mut Tx<'_>, app: &App, vault: &Vault, rng: &mut impl CryptoRng, asked: &Asked<'_>) -> Result<(), Stop> {
-    let found = match asked.username {
-        Some(name) => users::by_name(tx, app.id, name)?,
-        None => None,
-    };
-    let user = found.ok_or(Refusal::ResetUserNotFound)?;
+    let user = user::find_guarded(tx, app, asked.username, &asked.guess).map_err(|stop| match stop {
+        Stop::Refused(Refusal::UserNotFound) => Refusal::ResetUserNotFound.into(),
+        stop => stop,
+    })?;
     let stored = user.email_sha1.as_deref().filter(|_| has_password(&user)).ok_or(Refusal::EmailMissing)?;
-    let email = asked.email.filter(|email| secret::same(&secret::email_sha1(email), stored));
-    let email = email.ok_or(Refusal::EmailMismatch)?;
+    let email = asked.email.unwrap_or_default();
+    if let Some(wait) = asked.guess.stranger_wait(app.id, email) {
+        return Err(Refusal::RateLimited(wait).into());
+    }
+    if !secret::same(&secret::email_sha1(email), stored) {
+        asked.guess.unknown(app.id, email);
+        return Err(Refusal::EmailMismatch.into());
+    }
     if !can_be_mailed(email) {
         return Err(Refusal::EmailMissing.into());
     }

@@ -43,7 +43,7 @@ pub struct Factor<'a> {
     pub now: Time,
     /// Opens the stored secret.
     pub vault: &'a Vault,
-    /// Counts the wrong codes.
+    /// Counts what is guessed wrong.
     pub guess: Guess<'a>,
 }
 
@@ -160,7 +160,7 @@ fn judge(user: &User, sealed: &str, taken: i64, factor: &Factor<'_>) -> Result<R
     let code = factor.code.unwrap_or_default();
     let at_home = user.ip.as_deref() == Some(factor.ip.to_string().as_str());
     let check = || step_of(secret, code, factor.now).filter(|step| *step > taken || at_home);
-    Ok(factor.guess.judge(user.id, factor.now, check))
+    Ok(factor.guess.judge(user.id, check))
 }
 
 /// The step whose code this is, if it is one of the few around now.

@@ -15,18 +15,23 @@ use crate::model::time::{Span, Time};
 use crate::model::user::{Credential, Subscription, User};
 use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
+use super::guesses::Guess;
+use super::license::By;
 use super::lists::Lists;
 use super::secret::{self, MAX_EMAIL, MAX_PASSWORD, Proof, Work};
 use super::two_factor::{self, Factor};
 use super::{Refusal, Stop, ban, license, subscription};
 
+use self::attempt::Attempt;
+
 mod admin;
+mod attempt;
 mod login;
 mod own;
 mod sign_up;
 
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
-pub use login::{Terms, at_one_cost, enter_by_license, has_made, login, login_by_email, login_by_license};
+pub use login::{Terms, enter_by_license, has_made, login, login_by_email, login_by_license};
 pub use own::{ban_own, change_password, of_session, of_token, rename};
 pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, check_new, sign_up};
 
@@ -56,6 +61,12 @@ pub struct Claim<'a> {
     pub uuid: Uuid,
     /// The code of the second factor, if the client sends one.
     pub factor: Factor<'a>,
+}
+
+impl<'a> Claim<'a> {
+    fn attempt(&self) -> Attempt<'a> {
+        Attempt { guess: self.factor.guess, ip: self.ip, hwid: self.hwid }
+    }
 }
 
 /// Who is in now, and with what.
@@ -113,7 +124,7 @@ fn may_register(tx: &mut Tx<'_>, app: &App, lists: &Lists, claim: &Claim<'_>) ->
     if users::by_name(tx, app.id, username)?.is_some() {
         return Err(Refusal::UsernameTaken.into());
     }
-    let license = license::redeemable(tx, app.id, claim.key, claim.now)?;
+    let license = license::redeemable(tx, app.id, claim.key, &By::anybody(claim.factor.guess), claim.now)?;
     if claim.hwid.is_some_and(|hwid| hwid.len() > crate::model::ban::MAX_HWID) {
         return Err(Refusal::HwidTooLong.into());
     }
@@ -184,15 +195,16 @@ pub fn upgrade(
     app: &App,
     username: Option<&str>,
     key: Option<&str>,
+    by: &By<'_>,
     now: Time,
 ) -> Result<Upgraded, Stop> {
-    let license = license::redeemable(tx, app.id, key, now)?;
+    let license = license::redeemable(tx, app.id, key, by, now)?;
     let plan = plans::of_level(tx, app.id, &license.level)?.into_iter().next().ok_or(Refusal::LicenseNotEligible)?;
     let gave = license.gives(now);
     if matches!(gave, Span::Seconds(seconds) if seconds < 0) {
         return Err(Refusal::ExpiryInPast.into());
     }
-    let user = find(tx, app, username)?;
+    let user = find_guarded(tx, app, username, &by.guess)?;
     if gave == Span::Seconds(0) {
         return Err(Refusal::NothingToGrant.into());
     }
@@ -203,38 +215,29 @@ pub fn upgrade(
     Ok(Upgraded { user, license, gave })
 }
 
-/// The user of this name, if this is its password: for what a user asks for without logging in. Writes nothing.
-pub fn verify(
-    tx: &mut Tx<'_>,
-    app: &App,
-    username: Option<&str>,
-    password: Option<&str>,
-    proof: Option<&Proof>,
-) -> Result<User, Stop> {
-    let user = find(tx, app, username)?;
-    if user.banned {
-        return Err(Refusal::UserBanned(user.ban_reason).into());
-    }
-    if user.credential == Credential::Claimable {
-        return Err(Refusal::PasswordMismatch.into());
-    }
-    login::prove(tx, app, password, &user, proof)?;
-    Ok(user)
-}
-
 /// Redeems a license for the user who proves to be it by name and password (authgate 2.4). A license-only user has no
-/// password: it stays what its license made it. Whether there is such a user is not told by how long it takes.
+/// password: it stays what its license made it. Nothing about a user is told to who does not have its password, neither
+/// by words nor by how long it takes. Before the password is proven, nothing is written.
 pub fn activate(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, proof: Option<&Proof>) -> Result<Upgraded, Stop> {
     if let Some(refusal) = ban::find(tx, app.id, claim.hwid, claim.ip)? {
         return Err(refusal.into());
     }
-    let verified = verify(tx, app, claim.username, claim.password, proof);
-    let user = login::at_one_cost(verified, claim.password, proof)?;
+    let name = claim.username.unwrap_or_default();
+    // What the first login would make its password is none yet.
+    let user = users::by_name(tx, app.id, name)?.map(|user| match user.credential {
+        Credential::Claimable => User { credential: Credential::Locked, ..user },
+        _ => user,
+    });
+    let (user, _) = login::prove_discreetly(tx, app, claim, (user, name), proof)?;
+    if user.banned {
+        return Err(Refusal::UserBanned(user.ban_reason).into());
+    }
     if user.credential == Credential::License {
         return Err(Refusal::PasswordMismatch.into());
     }
     two_factor::pass(tx, &user, &claim.factor)?;
-    upgrade(tx, app, Some(&user.name), claim.key, claim.now)
+    let by = By::user(claim.factor.guess, user.id);
+    upgrade(tx, app, Some(&user.name), claim.key, &by, claim.now)
 }
 
 /// The user of this name.
@@ -244,6 +247,13 @@ pub fn find(tx: &mut Tx<'_>, app: &App, name: Option<&str>) -> Result<User, Stop
         None => None,
     };
     user.ok_or_else(|| Refusal::UserNotFound.into())
+}
+
+/// The same for a client: asking for too many that there are not is refused.
+pub fn find_guarded(tx: &mut Tx<'_>, app: &App, name: Option<&str>, guess: &Guess<'_>) -> Result<User, Stop> {
+    let name = name.unwrap_or_default();
+    let user = users::by_name(tx, app.id, name)?;
+    attempt::found(user, app, guess, name)
 }
 
 /// Bans a user; nobody is logged in as it any more.

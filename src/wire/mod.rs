@@ -35,7 +35,7 @@ pub struct Ctx {
     pub store: Store,
     /// The threads that hash passwords.
     pub hashing: Hashing,
-    /// The wrong codes of second factors.
+    /// What was guessed wrong: codes of second factors, passwords, licenses.
     pub guesses: Guesses,
     /// Where "now" comes from.
     pub clock: Clock,

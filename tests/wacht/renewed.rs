@@ -2,8 +2,10 @@
 //! W42).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use keystead::domain::browser::{self, At, NewBrowser};
+use keystead::domain::guesses::Guesses;
 use keystead::domain::lists::Lists;
 use keystead::domain::secret::Proof;
 use keystead::domain::user::{Name, SignUp};
@@ -54,6 +56,7 @@ fn who_came_with_a_token_that_has_ended_meanwhile_has_nothing_of_its_browser() {
     let sign_up = |found: &keystead::model::browser::Browser, n: i64| {
         let (app, lists, found) = (app.clone(), Arc::clone(&lists), found.clone());
         db.write(move |tx| {
+            let (guesses, guessed) = (Guesses::default(), AtomicBool::new(false));
             let (email, token) = (format!("u{n}@example.com"), format!("{n:032x}"));
             let by = SignUp {
                 name: Name::Given(&email),
@@ -66,6 +69,7 @@ fn who_came_with_a_token_that_has_ended_meanwhile_has_nothing_of_its_browser() {
                 ip: [127, 0, 0, 1].into(),
                 now: now(),
                 uuid: uuid::Uuid::from_u128(n as u128),
+                guess: guesses.guess(&guessed, [127, 0, 0, 1].into(), now()),
             };
             let session = SessionId::long_from_random([7, n as u128]);
             let new = NewSignIn { id: SignInId(n), attempt: n, session, ip: by.ip, now: by.now };

@@ -195,7 +195,7 @@ fn every_sign_in_costs_a_hash() {
                 ip,
                 now: now(),
                 uuid: new_uuid(rng),
-                factor: Factor { code: None, ip, now: now(), vault: &vault, guess: guesses.guess(&guessed) },
+                factor: Factor { code: None, ip, now: now(), vault: &vault, guess: guesses.guess(&guessed, ip, now()) },
             };
             let sign_in =
                 NewSignIn { id: SignInId(id), attempt: id, session: new_long_session_id(rng), ip, now: now() };

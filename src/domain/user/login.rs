@@ -11,14 +11,19 @@ use crate::store::{self, Tx, licenses, subscriptions, users};
 use super::super::lists::Lists;
 use super::super::secret::{self, MAX_PASSWORD, Proof, Work};
 use super::super::{Refusal, Stop, ban, device, license, login_token, subscription, two_factor};
-use super::{Claim, Entered, find, register};
+use super::attempt::{self, Attempt};
+use super::{Claim, Entered, register};
 
-/// What a login asks for beside the right secret.
+/// What a login asks for beside the right secret, and what it tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terms {
-    /// A licensed program: it runs on a device that the user may have, with a subscription that runs.
+    /// A licensed program: it runs on a device that the user may have, with a subscription that runs. It is told whether
+    /// there is such a user, and of a ban, whatever the password.
     Program,
-    /// A web page: neither. It gets nothing of what licenses give.
+    /// The same, but nothing about a user is told to who does not have its password, neither by words nor by how long it
+    /// takes: what would need no hash has one verified all the same.
+    Discreet,
+    /// A web page: as discreet, with neither device nor subscription. It gets nothing of what licenses give.
     Page,
 }
 
@@ -31,8 +36,9 @@ pub fn login(
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
     check_device(app, claim, terms)?;
-    let user = find(tx, app, claim.username)?;
-    login_as(tx, app, claim, user, terms, proof)
+    let name = claim.username.unwrap_or_default();
+    let user = users::by_name(tx, app.id, name)?;
+    login_as(tx, app, claim, (user, name), terms, proof)
 }
 
 /// The same by e-mail address and password (contract 4.23). The address is that of the user who claims it; one of several
@@ -50,14 +56,13 @@ pub fn login_by_email(
         Some(user) => Some(user),
         None => users::by_email(tx, app.id, &sha1)?,
     };
-    let user = user.ok_or(Refusal::UserNotFound)?;
-    login_as(tx, app, &Claim { username: None, ..*claim }, user, terms, proof)
+    login_as(tx, app, &Claim { username: None, ..*claim }, (user, &sha1), terms, proof)
 }
 
 /// A page has no device, whatever the app asks of programs.
 fn check_device(app: &App, claim: &Claim<'_>, terms: Terms) -> Result<(), Refusal> {
     match terms {
-        Terms::Program => device::check_shape(app, claim.hwid),
+        Terms::Program | Terms::Discreet => device::check_shape(app, claim.hwid),
         Terms::Page => Ok(()),
     }
 }
@@ -66,22 +71,58 @@ fn login_as(
     tx: &mut Tx<'_>,
     app: &App,
     claim: &Claim<'_>,
-    user: User,
+    (user, name): (Option<User>, &str),
     terms: Terms,
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
-    may_enter(tx, app, claim, &user)?;
+    if terms != Terms::Program {
+        not_banned_here(tx, app, claim)?;
+        let (user, renewed) = prove_discreetly(tx, app, claim, (user, name), proof)?;
+        user_may_enter(tx, app, claim, &user)?;
+        return enter(tx, app, claim, user, terms, renewed);
+    }
+    let user = attempt::found(user, app, &claim.factor.guess, name)?;
+    user_may_enter(tx, app, claim, &user)?;
+    not_banned_here(tx, app, claim)?;
     if let Some(token) = claim.token {
         login_token::take(tx, user.id, token, proof, claim.now)?;
         return enter(tx, app, claim, user, terms, None);
     }
-    let renewed = prove(tx, app, claim.password, &user, proof)?;
+    let renewed = prove(tx, app, &claim.attempt(), claim.password, &user, proof)?;
     enter(tx, app, claim, user, terms, renewed)
 }
 
+/// The user of this name, if there is one and this is its password; what it costs and what is said does not tell which
+/// of the two was wrong.
+pub(super) fn prove_discreetly(
+    tx: &mut Tx<'_>,
+    app: &App,
+    claim: &Claim<'_>,
+    (user, name): (Option<User>, &str),
+    proof: Option<&Proof>,
+) -> Result<(User, Option<Credential>), Stop> {
+    let attempt = claim.attempt();
+    let proven = match user {
+        Some(user) => prove(tx, app, &attempt, claim.password, &user, proof).map(|renewed| (user, renewed)),
+        None => attempt.at_nobody(app, name, proof.is_some()),
+    };
+    at_one_cost(proven, claim.password, proof)
+}
+
 /// Whether this password is the user's: asks for what has to be hashed, until that is proven. Answers what is to be
-/// stored in place of what is.
+/// stored in place of what is. Who has guessed wrong too often is refused before anything is hashed.
 pub(super) fn prove(
+    tx: &mut Tx<'_>,
+    app: &App,
+    attempt: &Attempt<'_>,
+    password: Option<&str>,
+    user: &User,
+    proof: Option<&Proof>,
+) -> Result<Option<Credential>, Stop> {
+    attempt.guarded(tx, app, user, |tx| look(tx, app, password, user, proof))
+}
+
+fn look(
     tx: &mut Tx<'_>,
     app: &App,
     password: Option<&str>,
@@ -106,9 +147,9 @@ pub(super) fn prove(
     Ok(renewed)
 }
 
-/// A login at one cost, whether or not there is such a user and whatever opens it: what would need no hash has one
-/// verified all the same. For formats whose words do not tell these apart either.
-pub fn at_one_cost<T>(outcome: Result<T, Stop>, password: Option<&str>, proof: Option<&Proof>) -> Result<T, Stop> {
+/// The same at one cost, whether or not there is such a user and whatever opens it: what would need no hash has one
+/// verified all the same.
+fn at_one_cost<T>(outcome: Result<T, Stop>, password: Option<&str>, proof: Option<&Proof>) -> Result<T, Stop> {
     match outcome {
         Err(Stop::Refused(Refusal::UserNotFound | Refusal::PasswordMismatch) | Stop::Prove(Work::Nothing))
             if proof.is_none() =>
@@ -158,7 +199,7 @@ pub fn login_by_license(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, proof: Op
     device::check_shape(app, claim.hwid)?;
     match license_user(tx, app, claim.key)? {
         Some(user) => login_by_license_as(tx, app, claim, user, proof),
-        None => Err(Refusal::LicenseNotFound.into()),
+        None => Err(license::unknown(app.id, claim.key, &claim.factor.guess).into()),
     }
 }
 
@@ -169,22 +210,25 @@ fn login_by_license_as(
     user: User,
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
-    may_enter(tx, app, claim, &user)?;
-    let renewed = match (&user.credential, proof) {
+    let attempt = claim.attempt();
+    attempt.may_use(tx, app, claim.key.unwrap_or_default(), &user)?;
+    user_may_enter(tx, app, claim, &user)?;
+    not_banned_here(tx, app, claim)?;
+    let renewed = attempt.guarded(tx, app, &user, |tx| match (&user.credential, proof) {
         (Credential::License, _) => {
             opens(tx, app, claim.key, &user)?;
-            None
+            Ok(None)
         }
         (Credential::Password(hash), Some(Proof::Verified { against, right: true, .. })) if against == hash => {
-            Some(Credential::License)
+            Ok(Some(Credential::License))
         }
         (Credential::Password(hash), Some(Proof::Nothing) | None) if secret::is_bcrypt(hash) => {
             let password = claim.key.unwrap_or_default().to_owned();
-            return Err(Stop::Prove(Work::Verify { password, against: hash.clone(), renew: false }));
+            Err(Stop::Prove(Work::Verify { password, against: hash.clone(), renew: false }))
         }
         // A named user. One whose password is its name and its license would be a license-only user.
-        _ => return Err(Refusal::PasswordMismatch.into()),
-    };
+        _ => Err(Refusal::PasswordMismatch.into()),
+    })?;
     enter(tx, app, claim, user, Terms::Program, renewed)
 }
 
@@ -236,8 +280,8 @@ fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result
     Err(Refusal::PasswordMismatch.into())
 }
 
-/// What keeps a known user out before its password is looked at.
-fn may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<(), Stop> {
+/// What keeps a known user out.
+fn user_may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<(), Stop> {
     if user.banned {
         return Err(Refusal::UserBanned(user.ban_reason.clone()).into());
     }
@@ -256,6 +300,11 @@ fn may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Resu
             }
         }
     }
+    Ok(())
+}
+
+/// What keeps everybody out who comes from this device or address.
+fn not_banned_here(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>) -> Result<(), Stop> {
     match ban::find(tx, app.id, claim.hwid, claim.ip)? {
         Some(refusal) => Err(refusal.into()),
         None => Ok(()),
@@ -273,7 +322,7 @@ fn enter(
 ) -> Result<Entered, Stop> {
     let held = subscriptions::of_user(tx, user.id)?;
     let (hwid, running) = match terms {
-        Terms::Program => {
+        Terms::Program | Terms::Discreet => {
             let hwid = device::bind(tx, app, &user, claim.hwid, claim.now)?;
             (hwid, subscription::running(app, held, claim.now)?)
         }
@@ -284,6 +333,7 @@ fn enter(
         users::set_credential(tx, user.id, &credential)?;
     }
     users::logged_in(tx, user.id, &claim.ip.to_string(), claim.now)?;
+    claim.factor.guess.welcome(app.id);
     let username = claim.username.unwrap_or(&user.name).to_owned();
     Ok(Entered { user, username, subscriptions: running, hwid })
 }

@@ -13,10 +13,12 @@ use crate::model::user::{Credential, User};
 use crate::store::bans::{self, Ban};
 use crate::store::{Tx, licenses, one_time_secrets, sessions, subscriptions, users};
 
+use super::super::guesses::Guess;
 use super::super::license::MAX_REASON;
 use super::super::lists::Lists;
 use super::super::secret::{MAX_PASSWORD, Proof, Work};
 use super::super::{Refusal, Stop, ban, session, subscription};
+use super::attempt::Attempt;
 use super::{Entered, MAX_USERNAME, ban_user};
 
 /// The reason of a ban for which the client gives none (contract 4.18).
@@ -85,6 +87,7 @@ pub fn change_password(
     lists: &Lists,
     session: &Session,
     (old, new): (&str, &str),
+    (guess, ip): (Guess<'_>, IpAddr),
     now: Time,
     proof: Option<&Proof>,
 ) -> Result<(), Stop> {
@@ -103,22 +106,23 @@ pub fn change_password(
     if app.settings.block_leaked_passwords && lists.is_leaked(new) {
         return Err(Refusal::PasswordLeaked.into());
     }
-    match proof {
+    let attempt = Attempt { guess, ip, hwid: None };
+    let hash = attempt.guarded(tx, app, &user, |_| match proof {
         Some(Proof::Changed { against, hash }) if against == stored => {
-            let hash = hash.as_ref().ok_or(Refusal::PasswordMismatch)?;
-            if old == new {
-                return Err(Refusal::PasswordReused.into());
-            }
-            one_time_secrets::delete_of_user(tx, user.id)?;
-            users::set_credential(tx, user.id, &Credential::Password(hash.clone()))?;
-            sessions::invalidate_others(tx, user.id, session.id)?;
-            Ok(())
+            hash.clone().ok_or_else(|| Refusal::PasswordMismatch.into())
         }
         _ => {
             let (old, new) = (old.to_owned(), new.to_owned());
             Err(Stop::Prove(Work::Change { old, against: stored.clone(), new }))
         }
+    })?;
+    if old == new {
+        return Err(Refusal::PasswordReused.into());
     }
+    one_time_secrets::delete_of_user(tx, user.id)?;
+    users::set_credential(tx, user.id, &Credential::Password(hash))?;
+    sessions::invalidate_others(tx, user.id, session.id)?;
+    Ok(())
 }
 
 /// Gives the session's user another name (contract 4.20). All its sessions end: they show the old one.

@@ -14,6 +14,8 @@ use crate::model::time::Time;
 use crate::model::user::{Credential, Profile, User};
 use crate::store::{Tx, devices, plans, subscriptions, users};
 
+use super::super::guesses::Guess;
+use super::super::license::By;
 use super::super::lists::Lists;
 use super::super::secret::{self, MAX_EMAIL, MAX_PASSWORD, Proof, Work};
 use super::super::{Refusal, Stop, app, ban, license, subscription};
@@ -63,6 +65,8 @@ pub struct SignUp<'a> {
     pub now: Time,
     /// What the user's id becomes.
     pub uuid: Uuid,
+    /// Counts what is guessed wrong.
+    pub guess: Guess<'a>,
 }
 
 /// What of a sign-up is another user's already.
@@ -179,7 +183,7 @@ fn may_sign_up(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &SignUp<'_>) -> Re
     let name = name(tx, app, by)?;
     let license = match by.key {
         Some(key) => {
-            let license = license::redeemable(tx, app.id, Some(key), by.now)?;
+            let license = license::redeemable(tx, app.id, Some(key), &By::anybody(by.guess), by.now)?;
             let plans = plans::of_level(tx, app.id, &license.level)?;
             if plans.is_empty() {
                 return Err(Refusal::LicenseNotEligible.into());

@@ -42,7 +42,7 @@ async fn run(call: Call) -> Result<Reply, No> {
     let (ctx, app) = (Arc::clone(&call.ctx), Arc::clone(&call.app));
     let (ip, now, guessed) = (call.request.peer, call.request.now, AtomicBool::new(false));
     let work = move |tx: &mut Tx<'_>, proof: Option<&Proof>| {
-        let guess = ctx.guesses.guess(&guessed);
+        let guess = ctx.guesses.guess(&guessed, ip, now);
         let factor = Factor { code: code.as_deref(), ip, now, vault: &ctx.vault, guess };
         let claim = Claim {
             username: Some(&username),

@@ -95,11 +95,11 @@ pub(super) async fn enter(
             Credentials::Code(code) => (None, None, Some(code.as_str())),
         };
         let hwid = hwid.as_deref();
-        let guess = ctx.guesses.guess(&guessed);
+        let guess = ctx.guesses.guess(&guessed, ip, now);
         let factor = Factor { code: code.as_deref(), ip, now, vault: &ctx.vault, guess };
         let claim = Claim { username, password, token: None, key, hwid, email: None, ip, now, uuid, factor };
         let entered = match key {
-            None => user::at_one_cost(user::login(tx, &app, &claim, Terms::Program, proof), password, proof)?,
+            None => user::login(tx, &app, &claim, Terms::Discreet, proof)?,
             // A license needs no hash: without one it would be written at once, where nothing can be written.
             Some(_) if proof.is_none() => return Err(Stop::Prove(Work::Nothing)),
             Some(_) => user::login_by_license(tx, &app, &claim, proof)?,

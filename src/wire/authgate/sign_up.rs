@@ -1,6 +1,7 @@
 //! `POST /sign_up`: a new user with a name and a password (contract 1.2). It has no membership, and is not logged in.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::domain::secret::{Proof, new_uuid};
 use crate::domain::user::{self, Entered, Name, SignUp};
@@ -55,7 +56,7 @@ pub(super) async fn sign_up(call: Call, wanted: Wanted) -> Result<Reply, No> {
     device::check_given(&call.app, wanted.hwid.as_deref())?;
     let uuid = new_uuid(&mut rand::rng());
     let (ctx, app) = (Arc::clone(&call.ctx), Arc::clone(&call.app));
-    let (ip, now) = (call.request.peer, call.request.now);
+    let (ip, now, guessed) = (call.request.peer, call.request.now, AtomicBool::new(false));
     let work = move |tx: &mut Tx<'_>, proof: Option<&Proof>| {
         let (name, password) = match &wanted.chosen {
             Some((name, password)) => (Name::Given(name), Some(password.as_str())),
@@ -72,6 +73,7 @@ pub(super) async fn sign_up(call: Call, wanted: Wanted) -> Result<Reply, No> {
             ip,
             now,
             uuid,
+            guess: ctx.guesses.guess(&guessed, ip, now),
         };
         user::sign_up(tx, &app, &ctx.lists, &by, proof)
     };

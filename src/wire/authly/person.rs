@@ -32,7 +32,7 @@ pub(super) fn claim(call: &Call) -> Claim<'_> {
             ip: call.ip,
             now: call.now,
             vault: &call.ctx.vault,
-            guess: call.ctx.guesses.guess(&call.guessed),
+            guess: call.guess(),
         },
     }
 }

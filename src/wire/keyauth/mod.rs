@@ -87,7 +87,7 @@ struct Exchange {
     request: Request,
     form: Form,
     version: &'static Version,
-    /// Whether its code of a second factor was counted as wrong.
+    /// Whether something that it guessed was counted as wrong.
     guessed: AtomicBool,
 }
 
@@ -338,7 +338,7 @@ impl Exchange {
             enckey: self.enckey(),
             token_file: self.token_file(),
             login_token: self.form.text("token").filter(|_| self.version.has_login_tokens()),
-            guess: self.ctx.guesses.guess(&self.guessed),
+            guess: self.ctx.guesses.guess(&self.guessed, self.request.peer, self.request.now),
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use crate::domain::browser::{self, NewBrowser};
+use crate::domain::guesses::Guess;
 use crate::domain::secret::{Proof, new_number, new_token};
 use crate::domain::{Refusal, Stop, app as app_rules};
 use crate::model::app::App;
@@ -121,7 +122,7 @@ struct Req {
     browser: Browser,
     /// Drawn for it, in case that somebody signs up or in.
     fresh: (BrowserId, String),
-    /// Whether its code of a second factor was counted as wrong.
+    /// Whether something that it guessed was counted as wrong.
     guessed: AtomicBool,
 }
 
@@ -298,6 +299,11 @@ async fn run(req: Req, endpoint: &'static Endpoint) -> Result<(Json, Option<Seen
 }
 
 impl Req {
+    /// Counts what this request guesses wrong.
+    fn guess(&self) -> Guess<'_> {
+        self.ctx.guesses.guess(&self.guessed, self.request.peer, self.request.now)
+    }
+
     /// Where somebody signs up or in.
     fn at(&self) -> browser::At<'_> {
         let (id, token) = &self.fresh;

@@ -49,13 +49,7 @@ fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Entered, Sto
         ip,
         now,
         uuid: new_uuid(&mut rand::rng()),
-        factor: Factor {
-            code: form.text("two_factor_code"),
-            ip,
-            now,
-            vault: &req.ctx.vault,
-            guess: req.ctx.guesses.guess(&req.guessed),
-        },
+        factor: Factor { code: form.text("two_factor_code"), ip, now, vault: &req.ctx.vault, guess: req.guess() },
     };
     let browser = rules::sign_in(tx, &req.app, req.at(), by, &claim, &drawn(req), proof)?;
     Ok((shown::whole(req, tx, &browser, Detail::Full)?, browser))

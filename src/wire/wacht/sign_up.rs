@@ -57,6 +57,7 @@ fn run(req: &Req, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Entered, Sto
         ip: req.request.peer,
         now: req.request.now,
         uuid: new_uuid(rng),
+        guess: req.guess(),
     };
     let browser = rules::sign_up(tx, &req.app, &req.ctx.lists, req.at(), &by, &drawn(req), proof)?;
     Ok((shown::whole(req, tx, &browser, Detail::Bare)?, browser))

@@ -26,6 +26,7 @@ pub(in crate::wire::authly) static ENDPOINT: Endpoint = Endpoint {
 fn run(call: &Call, app: &App, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
     let text = |name| call.text(name).unwrap_or_default();
     let passwords = (text("old_password"), text("new_password"));
-    user::change_password(tx, app, &call.ctx.lists, session, passwords, call.now, proof)?;
+    let by = (call.guess(), call.ip);
+    user::change_password(tx, app, &call.ctx.lists, session, passwords, by, call.now, proof)?;
     Ok(Reply::with("Password changed successfully", Vec::new()))
 }

@@ -1,5 +1,6 @@
 //! `extend`: redeems a license for a user that exists (contract 2.4). Logs nobody in, as KeyAuth's `upgrade`.
 
+use crate::domain::license::By;
 use crate::domain::secret::Proof;
 use crate::domain::user::{self, Entered};
 use crate::domain::{Refusal, Stop, ban, device, subscription};
@@ -35,7 +36,7 @@ fn run(call: &Call, app: &App, session: &Session, tx: &mut Tx<'_>, _: Option<&Pr
     if let Some(refusal) = ban::find(tx, app.id, hwid, call.ip)? {
         return Err(refusal.into());
     }
-    let user = user::find(tx, app, name)?;
+    let user = user::find_guarded(tx, app, name, &call.guess())?;
     if user.banned {
         return Err(Refusal::UserBanned(user.ban_reason).into());
     }
@@ -43,7 +44,8 @@ fn run(call: &Call, app: &App, session: &Session, tx: &mut Tx<'_>, _: Option<&Pr
     if let Err(refusal @ Refusal::SubscriptionPaused) = subscription::running(app, held, call.now) {
         return Err(refusal.into());
     }
-    let upgraded = user::upgrade(tx, app, name, key, call.now)?;
+    let by = By::user(call.guess(), session.user.as_ref().map(|on| on.id));
+    let upgraded = user::upgrade(tx, app, name, key, &by, call.now)?;
     let held = subscriptions::of_user(tx, user.id)?;
     let subscriptions = subscription::running(app, held, call.now).unwrap_or_default();
     // Nobody has proven to be this user: only who comes from one of its devices, or is logged in as it, is shown more than

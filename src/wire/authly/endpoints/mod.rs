@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::domain::guesses::Guess;
 use crate::domain::secret::Proof;
 use crate::domain::{Refusal, Stop};
 use crate::model::app::App;
@@ -103,11 +104,16 @@ pub(super) struct Call {
     pub(super) body: Object,
     pub(super) ip: IpAddr,
     pub(super) now: Time,
-    /// Whether its code of a second factor was counted as wrong.
+    /// Whether something that it guessed was counted as wrong.
     pub(super) guessed: AtomicBool,
 }
 
 impl Call {
+    /// Counts what this request guesses wrong.
+    pub(super) fn guess(&self) -> Guess<'_> {
+        self.ctx.guesses.guess(&self.guessed, self.ip, self.now)
+    }
+
     /// The text of one of the endpoint's fields, by the first of its names.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.field(name)?.names.iter().find_map(|name| self.body.text(name))

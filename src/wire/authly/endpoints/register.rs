@@ -53,5 +53,6 @@ fn sign_up(call: &Call) -> SignUp<'_> {
         ip: call.ip,
         now: call.now,
         uuid: new_uuid(&mut rand::rng()),
+        guess: call.guess(),
     }
 }

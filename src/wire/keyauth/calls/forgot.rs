@@ -39,6 +39,7 @@ fn run(req: &Req<'_>, _: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result
         mail: req.mail,
         public_url: req.public_url,
         now: req.now,
+        guess: req.guess,
     };
     reset::ask(tx, req.app, req.vault, &mut rand::rng(), &asked)?;
     Ok(Reply::message("Successfully sent email to change password."))

@@ -1,5 +1,6 @@
 //! `upgrade`: redeems a license for a user that exists (contract 4.5).
 
+use crate::domain::license::By;
 use crate::domain::secret::Proof;
 use crate::domain::{Refusal, Stop, user};
 use crate::model::session::Session;
@@ -30,7 +31,8 @@ pub(super) const CALL: Call = Call {
     run: Run::Write(run),
 };
 
-fn run(req: &Req<'_>, _: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result<Reply, Stop> {
-    user::upgrade(tx, req.app, req.form.text("username"), req.form.text("key"), req.now)?;
+fn run(req: &Req<'_>, session: &Session, tx: &mut Tx<'_>, _: Option<&Proof>) -> Result<Reply, Stop> {
+    let by = By::user(req.guess, session.user.as_ref().map(|user| user.id));
+    user::upgrade(tx, req.app, req.form.text("username"), req.form.text("key"), &by, req.now)?;
     Ok(Reply::message("Upgraded successfully"))
 }
