@@ -157,6 +157,7 @@ settings! {
     body_timeout: Duration = "15s", "body-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a body may take to arrive, and a client may take no byte of its answer";
     idle_timeout: Duration = "75s", "idle-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a connection may stay open between two requests";
     max_connections: usize = "10000", "max-connections", "COUNT", |t| count(t, 1, 1_000_000), "connections at one time; more are answered 503";
+    connections_per_address: usize = "0", "connections-per-address", "COUNT", |t| count(t, 0, 1_000_000), "connections at one time from one address that is no trusted proxy; 0: an eighth of max-connections, at least 64; off with rate-limit";
     drain_timeout: Duration = "8s", "drain-timeout", "TIME", |t| span(t, Duration::ZERO, DAY), "how long running requests may take to finish when the server stops";
     lock_wait: Duration = "30s", "lock-wait", "TIME", |t| span(t, Duration::ZERO, DAY), "how long to wait for the server before to let go of the database, when it hands its listening socket on";
     hash_threads: usize = cores(), "hash-threads", "COUNT", |t| count(t, 1, 1024), "threads that hash passwords (default: one per core)";
@@ -171,6 +172,8 @@ settings! {
     rate_limit: Option<Rate> = "200/s burst 2000", "rate-limit", "RATE", rate, "requests per client address, like \"200/s burst 2000\"; off: no limit";
     guess_limit: Option<Rate> = "12/m burst 200", "guess-limit", "RATE", rate, "what strangers at one client address may get wrong (licenses, names, passwords), each counted once; off with rate-limit";
     app_guess_limit: Option<Rate> = "600/m burst 6000", "app-guess-limit", "RATE", rate, "the same for one app from all addresses together; who came in from an address before is let through";
+    unvalidated_per_address: usize = "500", "unvalidated-per-address", "COUNT", |t| count(t, 1, 1_000_000), "sessions on which nobody has logged in, kept for one app and client address; more push out the oldest";
+    unvalidated_per_app: usize = "50000", "unvalidated-per-app", "COUNT", |t| count(t, 1, 10_000_000), "the same for one app from all addresses together, and half of what is kept for all apps";
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";
     allow_target: Vec<IpNet> = "", "allow-target", "CIDR", networks, "private networks that relays, files and webhooks may be fetched from; public addresses always are";
     fetch_timeout: Duration = "6s", "fetch-timeout", "TIME", |t| span(t, SECOND / 20, SECOND * 9), "how long a relay or a file may take; clients give up after 10 s";

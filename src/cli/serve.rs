@@ -185,6 +185,10 @@ pub(super) fn options(config: &Config) -> store::Options {
         session_cache: config.session_cache,
         app_cache: config.app_cache,
         variable_cache: config.variable_cache,
+        // Whoever lifts the limit on requests lifts this one too.
+        unvalidated: config
+            .rate_limit
+            .map(|_| store::Most { address: config.unvalidated_per_address, app: config.unvalidated_per_app }),
     }
 }
 

@@ -2,6 +2,8 @@
 //! signing out (wacht sections 1 and 2). Who is signed in is held by a session of its own, so that whatever ends sessions
 //! ends a sign-in too. Draws no id, knows no cookie.
 
+use std::net::IpAddr;
+
 use crate::model::app::App;
 use crate::model::browser::{Browser, Held, NewSignIn, SignIn};
 use crate::model::ids::{BrowserId, SignInId};
@@ -43,6 +45,8 @@ pub struct NewBrowser<'a> {
     pub id: BrowserId,
     /// Random, and known to the browser alone.
     pub token: &'a str,
+    /// The address that it comes from.
+    pub ip: IpAddr,
 }
 
 /// Where somebody signs up or in, and what becomes of it: the browser gets the new token. Whoever knew the old one, be it
@@ -108,7 +112,7 @@ pub fn open(
 fn insert(tx: &mut Tx<'_>, app: &App, new: NewBrowser<'_>, now: Time) -> Result<Browser, store::Error> {
     let token_hash = token_hash(new.token);
     let browser = Browser { id: new.id, app: app.id, token_hash, created_at: now, used_at: now, active: None };
-    browsers::insert(tx, &browser)?;
+    browsers::insert(tx, &browser, new.ip)?;
     Ok(browser)
 }
 

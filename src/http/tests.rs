@@ -84,6 +84,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         session_cache: 8,
         app_cache: 8,
         variable_cache: 8,
+        unvalidated: None,
     })
     .expect("opens");
     let ctx = Arc::new(Ctx {

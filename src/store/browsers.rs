@@ -1,9 +1,12 @@
 //! The tables `browsers` and `sign_ins`.
 
+use std::net::IpAddr;
+
 use crate::model::browser::{Browser, Held, NewSignIn, SignIn};
 use crate::model::ids::{AppId, BrowserId, SignInId, UserId};
 use crate::model::time::Time;
 
+use super::waiting::AllWaiting;
 use super::{Error, Result, Row, Tx};
 
 const BY_TOKEN: &str = "SELECT id, app_id, token_hash, created_at, used_at, active FROM browsers \
@@ -24,6 +27,7 @@ const DELETE_SIGN_IN: &str = "DELETE FROM sign_ins WHERE id = $1";
 const UNUSED: &str = "SELECT id FROM browsers WHERE active IS NOT NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
 const UNUSED_ALONE: &str = "SELECT id FROM browsers WHERE active IS NULL AND used_at < $1 ORDER BY used_at LIMIT $2";
 const DELETE: &str = "DELETE FROM browsers WHERE id = $1";
+const DELETE_ALONE: &str = "DELETE FROM browsers WHERE id = $1 AND active IS NULL";
 
 /// The app's browser whose token has this hash, however old.
 pub fn by_token(tx: &mut Tx<'_>, app: AppId, token_hash: &str) -> Result<Option<Browser>> {
@@ -35,8 +39,14 @@ pub fn by_id(tx: &mut Tx<'_>, id: BrowserId) -> Result<Option<Browser>> {
     tx.row(BY_ID, &[id.0.into()], browser)
 }
 
-/// Adds a browser on which nobody is signed in.
-pub fn insert(tx: &mut Tx<'_>, new: &Browser) -> Result<()> {
+/// Adds a browser on which nobody is signed in, from this address. What has too many of those loses its oldest one.
+pub fn insert(tx: &mut Tx<'_>, new: &Browser, ip: IpAddr) -> Result<()> {
+    let AllWaiting { most, browsers, .. } = tx.waiting();
+    if let Some(most) = *most {
+        for gone in browsers.add(new.id, new.app, ip, most) {
+            tx.exec(DELETE_ALONE, &[gone.0.into()])?;
+        }
+    }
     let Browser { id, app, token_hash, created_at, used_at, active: _ } = new;
     let values = [id.0.into(), app.0.into(), token_hash.into(), created_at.0.into(), used_at.0.into()];
     tx.exec(INSERT, &values).map(|_| ())
@@ -55,6 +65,9 @@ pub fn set_token(tx: &mut Tx<'_>, browser: &Browser, token_hash: &str) -> Result
 
 /// Notes which sign-in counts.
 pub fn set_active(tx: &mut Tx<'_>, id: BrowserId, active: Option<SignInId>) -> Result<()> {
+    if active.is_some() {
+        tx.waiting().browsers.remove(id);
+    }
     tx.exec(SET_ACTIVE, &[id.0.into(), active.map(|id| id.0).into()]).map(|_| ())
 }
 

@@ -48,10 +48,12 @@ pub mod user_variables;
 pub mod users;
 pub mod variables;
 pub mod verify;
+mod waiting;
 
 pub use cache::{Cache, Kept, Loading};
 pub use tx::Tx;
 pub(in crate::store) use tx::{Change, Row, Value};
+pub use waiting::Most;
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -72,6 +74,8 @@ pub struct Options {
     pub app_cache: usize,
     /// App variables kept in memory.
     pub variable_cache: usize,
+    /// How many sessions on which nobody has logged in, and browsers on which nobody has signed in, are kept; none: all.
+    pub unvalidated: Option<Most>,
 }
 
 impl Options {
@@ -86,6 +90,7 @@ impl Options {
             session_cache: 16,
             app_cache: 16,
             variable_cache: 16,
+            unvalidated: None,
         }
     }
 }

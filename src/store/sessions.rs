@@ -6,6 +6,7 @@ use crate::model::ids::{AppId, SessionId, UserId};
 use crate::model::session::{Session, SessionKind, SessionUser};
 use crate::model::time::Time;
 
+use super::waiting::AllWaiting;
 use super::{Change, Error, Result, Row, Store, Tx};
 
 const BY_ID: &str = "SELECT id, app_id, sign_key, ip, created_at, expires_at, ended_at, user_id, credential, \
@@ -42,6 +43,7 @@ const ONLINE: &str = "SELECT min(credential) FROM sessions WHERE app_id = $1 AND
 const COUNT_ONLINE: &str = "SELECT count(DISTINCT user_id) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
                             AND expires_at > $2 AND user_id IS NOT NULL AND kind <> 'sign-in'";
 const NEWEST: &str = "SELECT max(created_at) FROM sessions";
+const DELETE_UNVALIDATED: &str = "DELETE FROM sessions WHERE id = $1 AND user_id IS NULL";
 const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
                      (SELECT row FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
@@ -91,8 +93,11 @@ pub fn count_online(tx: &mut Tx<'_>, app: AppId, now: Time) -> Result<i64> {
     tx.row(COUNT_ONLINE, &[app.0.into(), now.0.into()], |row| row.int(0)).map(Option::unwrap_or_default)
 }
 
-/// Adds a session.
+/// Adds a session. What has too many on which nobody has logged in loses its oldest one.
 pub fn insert(tx: &mut Tx<'_>, new: Session) -> Result<()> {
+    if new.user.is_none() {
+        make_room(tx, &new)?;
+    }
     let id = new.id.to_string();
     let kind = match new.kind {
         SessionKind::Init => "init",
@@ -116,11 +121,24 @@ pub fn insert(tx: &mut Tx<'_>, new: Session) -> Result<()> {
     Ok(())
 }
 
+fn make_room(tx: &mut Tx<'_>, new: &Session) -> Result<()> {
+    let AllWaiting { most, sessions, .. } = tx.waiting();
+    let (Some(most), Ok(address)) = (*most, new.ip.parse()) else { return Ok(()) };
+    for gone in sessions.add(new.id, new.app, address, most) {
+        tx.exec(DELETE_UNVALIDATED, &[(&gone.to_string()).into()])?;
+        tx.changed(Change::ForgetSession(gone));
+    }
+    Ok(())
+}
+
 /// Notes who logged in on a session. False: the session is not live any more.
 pub fn validate(tx: &mut Tx<'_>, session: &Session, user: SessionUser, now: Time) -> Result<bool> {
     let id = session.id.to_string();
     let values = [(&id).into(), session.app.0.into(), user.id.0.into(), (&*user.credential).into(), now.0.into()];
     let done = tx.exec(VALIDATE, &values)? == 1;
+    if done {
+        tx.waiting().sessions.remove(session.id);
+    }
     tx.changed(if done {
         Change::Session(Arc::new(Session { user: Some(user), ..session.clone() }))
     } else {

@@ -18,6 +18,7 @@ use rusqlite::{ErrorCode, OpenFlags, ToSql};
 use super::figures::{Figures, Line};
 use super::queue::{Message, Queue, spawn};
 use super::tx::{ReadJob, TxEngine, WriteJob};
+use super::waiting::AllWaiting;
 use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, file, schema};
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ impl Sqlite {
 
         let mut connection = settings.open_writer()?;
         let upgraded = schema::prepare(&mut connection.db, &options.path)?;
+        connection.waiting.most = options.unvalidated;
         let data_version = connection.data_version()?;
         // From here on `begin` counts the time, and looks around between two waits.
         connection.db.busy_timeout(options.busy_timeout.min(WATCH)).map_err(error)?;
@@ -177,6 +179,7 @@ impl ConnectionSettings {
         Ok(Connection {
             db,
             texts: HashMap::new(),
+            waiting: AllWaiting::default(),
             #[cfg(feature = "faults")]
             faults: Arc::clone(&self.faults),
         })
@@ -252,6 +255,8 @@ pub(in crate::store) struct Connection {
     /// `$n` as SQLite needs it, by the address of the query's text: SQLite numbers a bare `$n` by its first
     /// appearance, `?n` by n.
     texts: HashMap<(usize, usize), Box<str>>,
+    /// Counted on the writer's only.
+    pub(in crate::store) waiting: AllWaiting,
     #[cfg(feature = "faults")]
     faults: Arc<super::fault::Plan>,
 }

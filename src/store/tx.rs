@@ -7,6 +7,7 @@ use crate::model::ids::{AppId, SessionId};
 use crate::model::session::Session;
 use crate::pending::Deliver;
 
+use super::waiting::AllWaiting;
 use super::{Error, Result, sqlite};
 
 /// A bound value.
@@ -178,6 +179,14 @@ impl<'a> Tx<'a> {
     pub(in crate::store) fn integrity(&mut self) -> Result<Vec<String>> {
         match &mut self.engine {
             TxEngine::Sqlite(connection) => connection.integrity(),
+        }
+    }
+
+    /// Rows that wait to be made something of. What a call that is undone changed here stays: at worst a row is not
+    /// counted, and ends when its time is over.
+    pub(in crate::store) fn waiting(&mut self) -> &mut AllWaiting {
+        match &mut self.engine {
+            TxEngine::Sqlite(connection) => &mut connection.waiting,
         }
     }
 

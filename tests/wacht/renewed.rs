@@ -73,13 +73,20 @@ fn who_came_with_a_token_that_has_ended_meanwhile_has_nothing_of_its_browser() {
             };
             let session = SessionId::long_from_random([7, n as u128]);
             let new = NewSignIn { id: SignInId(n), attempt: n, session, ip: by.ip, now: by.now };
-            let at = At { browser: &found, fresh: NewBrowser { id: BrowserId(100 + n), token: &token } };
+            let at = At { browser: &found, fresh: NewBrowser { id: BrowserId(100 + n), token: &token, ip: by.ip } };
             browser::sign_up(tx, &app, &lists, at, &by, &new, Some(&Proof::Nothing)).unwrap()
         })
     };
     let of = app.clone();
     let found = db.write(move |tx| {
-        browser::open(tx, &of, None, NewBrowser { id: BrowserId(100), token: &"0".repeat(32) }, now()).unwrap()
+        browser::open(
+            tx,
+            &of,
+            None,
+            NewBrowser { id: BrowserId(100), token: &"0".repeat(32), ip: [127, 0, 0, 1].into() },
+            now(),
+        )
+        .unwrap()
     });
     let first = sign_up(&found, 1);
     let second = sign_up(&found, 2);

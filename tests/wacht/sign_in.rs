@@ -183,7 +183,7 @@ fn every_sign_in_costs_a_hash() {
             let ip = "127.0.0.1".parse().unwrap();
             let rng = &mut rand::rng();
             let id = secret::new_number(rng);
-            let new = NewBrowser { id: BrowserId(id), token: &secret::new_token(rng) };
+            let new = NewBrowser { id: BrowserId(id), token: &secret::new_token(rng), ip };
             let browser = browser::open(tx, &app, None, new, now()).unwrap();
             let claim = Claim {
                 username: (by == By::Username).then_some(name),

@@ -234,9 +234,9 @@ async fn open(ctx: &Ctx, app: &Arc<App>, request: &Request) -> Result<Seen, stor
         }
     }
     let (id, drawn) = drawn();
-    let of = Arc::clone(app);
+    let (of, ip) = (Arc::clone(app), request.peer);
     let opened = ctx.store.write(move |tx| {
-        let browser = browser::open(tx, &of, token.as_deref(), NewBrowser { id, token: &drawn }, now)?;
+        let browser = browser::open(tx, &of, token.as_deref(), NewBrowser { id, token: &drawn, ip }, now)?;
         let known = token.clone().filter(|_| browser.id != id);
         let is_new = known.is_none();
         Ok(Seen { browser, token: known.unwrap_or_else(|| drawn.clone()), is_new })
@@ -307,7 +307,7 @@ impl Req {
     /// Where somebody signs up or in.
     fn at(&self) -> browser::At<'_> {
         let (id, token) = &self.fresh;
-        browser::At { browser: &self.browser, fresh: NewBrowser { id: *id, token } }
+        browser::At { browser: &self.browser, fresh: NewBrowser { id: *id, token, ip: self.request.peer } }
     }
 }
 
