@@ -123,6 +123,13 @@ pub(super) static FULL: Farewell = Farewell {
     body: r#"{"success":false,"message":"The server has too many connections. Try again in a moment."}"#,
 };
 
+/// To clients at an address that has as many as one may have.
+pub(super) static CROWDED: Farewell = Farewell {
+    status: "503 Service Unavailable",
+    extra: "retry-after: 1\r\n",
+    body: r#"{"success":false,"message":"There are too many connections from your address. Try again in a moment."}"#,
+};
+
 static HEAD_TOO_LARGE: Farewell = Farewell {
     status: "431 Request Header Fields Too Large",
     extra: "",

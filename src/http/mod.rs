@@ -13,8 +13,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch as watch_channel};
 use tokio::time::{sleep, timeout};
 
+use self::conn::Farewell;
 use self::count::Counts;
 use self::limit::Limit;
+use self::places::Places;
 use self::probes::Listening;
 use self::route::Routes;
 use self::watch::Times;
@@ -32,6 +34,7 @@ mod limit;
 pub mod log;
 mod notify;
 pub mod passed;
+mod places;
 mod probes;
 mod process;
 mod proxy;
@@ -79,6 +82,7 @@ struct Shared {
     ctx: Arc<Ctx>,
     routes: Routes,
     limit: Option<Limit>,
+    places: Option<Arc<Places>>,
     trusted: Vec<IpNet>,
     times: Times,
     body_limit: usize,
@@ -182,6 +186,10 @@ impl Server {
             ctx,
             routes,
             limit: config.rate_limit.map(Limit::new),
+            places: config.rate_limit.map(|_| {
+                let Config { connections_per_address, max_connections, trusted_proxy, .. } = &config;
+                Arc::new(Places::new(*connections_per_address, *max_connections, trusted_proxy.clone()))
+            }),
             trusted: config.trusted_proxy,
             times: Times { header: config.header_timeout, idle: config.idle_timeout, stall: config.body_timeout },
             body_limit: config.body_limit,
@@ -243,19 +251,29 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch_chan
         failures = 0;
         // Answers are small and complete: waiting to fill a packet only delays them.
         let _ = socket.set_nodelay(true);
+        let peer = IpAddr::to_canonical(&peer.ip());
+        let own = match shared.places.as_ref().map(|places| places.take(peer)) {
+            Some(None) => {
+                shared.metrics.turned_away.one();
+                refuse(socket, &refusals, &conn::CROWDED);
+                continue;
+            }
+            Some(own) => own,
+            None => None,
+        };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
                 let shared = Arc::clone(&shared);
                 let stop = stop.clone();
                 let open = Open::new(&shared.metrics);
                 tokio::spawn(async move {
-                    conn::serve(socket, IpAddr::to_canonical(&peer.ip()), shared, stop).await;
-                    drop((place, open));
+                    conn::serve(socket, peer, shared, stop).await;
+                    drop((place, own, open));
                 });
             }
             Err(_) => {
                 shared.metrics.turned_away.one();
-                refuse(socket, &refusals, most);
+                refuse(socket, &refusals, &conn::FULL);
             }
         }
     }
@@ -277,11 +295,11 @@ impl Drop for Open {
     }
 }
 
-fn refuse(socket: TcpStream, refusals: &Arc<Semaphore>, most: usize) {
+fn refuse(socket: TcpStream, refusals: &Arc<Semaphore>, why: &'static Farewell) {
     if let Ok(turn) = Arc::clone(refusals).try_acquire_owned() {
-        tracing::debug!(target: "connection", most, "refused: too many connections");
+        tracing::debug!(target: "connection", "refused: too many connections");
         tokio::spawn(async move {
-            conn::farewell(socket, &conn::FULL).await;
+            conn::farewell(socket, why).await;
             drop(turn);
         });
     }
