@@ -90,7 +90,8 @@ pub fn register(
     claim: &Claim<'_>,
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
-    let (license, plans) = may_register(tx, app, lists, claim)?;
+    let is_hashed = matches!(proof, Some(Proof::Hashed { .. }));
+    let (license, plans) = may_register(tx, app, lists, claim, is_hashed)?;
     // A user whose name and password are its license is a license-only user, whichever call made it.
     let license_only = [claim.username, claim.password].iter().all(|text| text.map(fold) == Some(fold(&license.key)));
     let credential = match (license_only, proof) {
@@ -103,7 +104,13 @@ pub fn register(
 }
 
 /// Everything that can refuse a registration.
-fn may_register(tx: &mut Tx<'_>, app: &App, lists: &Lists, claim: &Claim<'_>) -> Result<(License, Vec<Plan>), Stop> {
+fn may_register(
+    tx: &mut Tx<'_>,
+    app: &App,
+    lists: &Lists,
+    claim: &Claim<'_>,
+    is_hashed: bool,
+) -> Result<(License, Vec<Plan>), Stop> {
     let username = claim.username.unwrap_or_default();
     if username.len() > MAX_USERNAME {
         return Err(Refusal::UsernameTooLong.into());
@@ -118,7 +125,8 @@ fn may_register(tx: &mut Tx<'_>, app: &App, lists: &Lists, claim: &Claim<'_>) ->
     if password.len() > MAX_PASSWORD {
         return Err(Refusal::PasswordTooLong.into());
     }
-    if app.settings.block_leaked_passwords && lists.is_leaked(password) {
+    // Not again in the write, which others wait for; a license, which is hashed nowhere, is looked at once.
+    if app.settings.block_leaked_passwords && !is_hashed && lists.is_leaked(password) {
         return Err(Refusal::PasswordLeaked.into());
     }
     if users::by_name(tx, app.id, username)?.is_some() {
