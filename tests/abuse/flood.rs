@@ -1,0 +1,80 @@
+//! A flood of what anybody may ask for does not fill the disk, and hurts nobody who is in.
+
+use crate::doors::{Door, Doors, cookie};
+use crate::support::Fixture;
+use crate::{BEHIND_PROXY, call_from, init_from};
+
+const FEW: [&str; 4] = ["--unvalidated-per-address", "5", "--unvalidated-per-app", "12"];
+
+#[test]
+fn a_flood_of_init_pushes_out_its_own_oldest_sessions() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[&BEHIND_PROXY[..], &FEW].concat());
+    let state = |session: &str| call_from(&server, "198.51.100.9", "check", &[("sessionid", session)]);
+    let (attacker, neighbour) = ("203.0.113.1", "203.0.113.2");
+    let validated = init_from(&server, attacker);
+    assert!(call_from(&server, attacker, "license", &[("sessionid", &validated), ("key", "KEY-1")]).success());
+    let waiting: Vec<_> = (0..3).map(|_| init_from(&server, neighbour)).collect();
+    let flood: Vec<_> = (0..60).map(|_| init_from(&server, attacker)).collect();
+    assert_eq!(server.db.count("SELECT count(*) FROM sessions WHERE ip = '203.0.113.1' AND user_id IS NULL"), 5);
+    assert!(state(&validated).success());
+    for session in &waiting {
+        assert_eq!(state(session).error(), "SESSION_NOT_VALIDATED", "a neighbour's");
+    }
+    for (n, session) in flood.iter().enumerate() {
+        let error = if n < 55 { "SESSION_NOT_FOUND" } else { "SESSION_NOT_VALIDATED" };
+        assert_eq!(state(session).error(), error, "{n}");
+    }
+    // From everywhere: the app has a limit of its own.
+    for n in 0..60 {
+        init_from(&server, &format!("198.51.100.{n}"));
+    }
+    assert_eq!(server.db.count("SELECT count(*) FROM sessions WHERE user_id IS NULL"), 12);
+    assert!(state(&validated).success());
+    // Logging out does not keep a row from going.
+    for _ in 0..60 {
+        let session = init_from(&server, attacker);
+        call_from(&server, attacker, "logout", &[("sessionid", &session)]);
+    }
+    assert!(server.db.count("SELECT count(*) FROM sessions WHERE user_id IS NULL") <= 12);
+}
+
+#[test]
+fn who_was_logged_in_once_is_not_pushed_out() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    db.setting("killOtherSessions", "1");
+    let server = db.serve(&FEW);
+    let (first, second) = (server.init(), server.init());
+    assert!(first.call("license", &[("key", "KEY-1")]).success());
+    assert!(second.call("license", &[("key", "KEY-1")]).success());
+    for _ in 0..20 {
+        server.init();
+    }
+    assert!(second.is_validated());
+    assert_eq!(first.call("check", &[]).error(), "SESSION_NOT_VALIDATED", "displaced, but still there");
+}
+
+#[test]
+fn browsers_that_never_bring_their_cookie_push_out_each_other() {
+    let db = Fixture::new();
+    db.user("mia");
+    let doors = Doors::open_with(db, &FEW);
+    let mia = doors.log_in(Door::Wacht, "mia", "secret", "").expect("in");
+    let path = format!("/wacht/{}/session", doors.app);
+    for _ in 0..30 {
+        assert!(cookie(&doors.server.ask("GET", &path, &[], b"")).is_some());
+    }
+    assert_eq!(doors.db().count("SELECT count(*) FROM browsers WHERE active IS NULL"), 5);
+    assert!(doors.is_in(&mia));
+}
+
+#[test]
+fn without_a_rate_limit_all_are_kept() {
+    let server = Fixture::new().serve(&[&["--rate-limit", "off"], &FEW[..]].concat());
+    for _ in 0..20 {
+        server.init();
+    }
+    assert_eq!(server.db.count("SELECT count(*) FROM sessions"), 20);
+}
