@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// How much may be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,11 +293,21 @@ pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Durati
 }
 
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
-    let network = |text: &str| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let network = |text: &str| {
+        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        network.map(canonical)
+    };
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items
         .map(|item| network(item).ok_or_else(|| "networks like 10.0.0.0/8 or fd00::/8, separated by commas".to_owned()))
         .collect()
+}
+
+/// An IPv4 network that is spelled as IPv6: clients come with IPv4 addresses.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4)
 }
 
 /// The formats that a server can answer, by the names of their families.

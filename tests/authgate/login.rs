@@ -193,7 +193,7 @@ fn a_wrong_name_costs_what_a_wrong_password_costs() {
     db.license("KEY-1");
     db.bare_user("KEY-1", Credential::License, |_| {});
     db.setting("authgateLegacy", "1");
-    let server = db.serve(&["--hash-threads", "1", "--hash-queue", "1"]);
+    let server = db.serve(&["--hash-threads", "1", "--hash-queue", "1", "--rate-limit", "off"]);
     let client = Client::new(&server);
     for name in ["mia", "nobody", "locked", "KEY-1"] {
         let wrong = json!({"username": name, "password": "wrong"});

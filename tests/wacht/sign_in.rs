@@ -113,10 +113,12 @@ fn nobody_is_told_which_of_the_two_is_wrong() {
 #[test]
 fn banned_users_are_told() {
     let server = demo(|db| {
-        db.bare_user("mia", Credential::Locked, |user| user.banned = true);
+        db.user("mia");
+        db.sql("UPDATE users SET banned = 1");
         db.license("KEY-1");
     });
-    let reply = by_name(&server, "mia", "x");
+    check_refused(&by_name(&server, "mia", "x"), 401, "Invalid credentials", &["INVALID_CREDENTIALS"]);
+    let reply = by_name(&server, "mia", "secret");
     check_refused(&reply, 403, "User account is disabled", &["USER_DISABLED"]);
     assert!(server.init().call("license", &[("key", "KEY-1")]).success());
     server.change(|db| db.sql("UPDATE licenses SET paused = 1"));

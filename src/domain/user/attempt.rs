@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::model::app::App;
 use crate::model::exchange::subscriber;
+use crate::model::ids::fold;
 use crate::model::user::User;
 use crate::store::{self, Tx, devices};
 
@@ -60,7 +61,8 @@ impl<'a> Attempt<'a> {
     /// What is said to who names a user whom there is not, where that must look like a wrong password: the same waits, and
     /// once something was hashed, the same counting.
     pub(super) fn at_nobody<T>(&self, app: &App, name: &str, hashed: bool) -> Result<T, Stop> {
-        let whom = Whom::Nobody(app.id, name);
+        let name = fold(name);
+        let whom = Whom::Nobody(app.id, &name);
         match self.guess.may(app.id, whom, self.hwid) {
             May::Yes => {}
             May::No(wait) | May::Perhaps { elsewhere: wait, .. } => return Err(Refusal::RateLimited(wait).into()),

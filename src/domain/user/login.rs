@@ -214,22 +214,35 @@ fn login_by_license_as(
     attempt.may_use(tx, app, claim.key.unwrap_or_default(), &user)?;
     user_may_enter(tx, app, claim, &user)?;
     not_banned_here(tx, app, claim)?;
-    let renewed = attempt.guarded(tx, app, &user, |tx| match (&user.credential, proof) {
-        (Credential::License, _) => {
-            opens(tx, app, claim.key, &user)?;
-            Ok(None)
+    let renewed = match &user.credential {
+        Credential::License => {
+            // No guess at this user: a license is found by itself or not at all.
+            let opened = opens(tx, app, claim.key, &user);
+            if matches!(opened, Err(Stop::Refused(_))) {
+                claim.factor.guess.unknown(app.id, claim.key.unwrap_or_default());
+            }
+            opened?;
+            None
         }
-        (Credential::Password(hash), Some(Proof::Verified { against, right: true, .. })) if against == hash => {
-            Ok(Some(Credential::License))
-        }
-        (Credential::Password(hash), Some(Proof::Nothing) | None) if secret::is_bcrypt(hash) => {
-            let password = claim.key.unwrap_or_default().to_owned();
-            Err(Stop::Prove(Work::Verify { password, against: hash.clone(), renew: false }))
+        Credential::Password(hash) if secret::is_bcrypt(hash) || matches!(proof, Some(Proof::Verified { .. })) => {
+            attempt.guarded(tx, app, &user, |_| was_its_password(claim, hash, proof))?
         }
         // A named user. One whose password is its name and its license would be a license-only user.
-        _ => Err(Refusal::PasswordMismatch.into()),
-    })?;
+        _ => return Err(Refusal::PasswordMismatch.into()),
+    };
     enter(tx, app, claim, user, Terms::Program, renewed)
+}
+
+/// What is stored for an imported user from now on whose password was its key, if it was.
+fn was_its_password(claim: &Claim<'_>, hash: &str, proof: Option<&Proof>) -> Result<Option<Credential>, Stop> {
+    match proof {
+        Some(Proof::Verified { against, right: true, .. }) if against == hash => Ok(Some(Credential::License)),
+        Some(Proof::Nothing) | None if secret::is_bcrypt(hash) => {
+            let password = claim.key.unwrap_or_default().to_owned();
+            Err(Stop::Prove(Work::Verify { password, against: hash.to_owned(), renew: false }))
+        }
+        _ => Err(Refusal::PasswordMismatch.into()),
+    }
 }
 
 /// The user that a license opens: of that name, or made by it under another name.
