@@ -32,7 +32,7 @@ mod sign_up;
 
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
 pub use login::{Terms, enter_by_license, has_made, login, login_by_email, login_by_license};
-pub use own::{ban_own, change_password, of_session, of_token, rename};
+pub use own::{Caller, ban_own, change_password, of_session, of_token, rename};
 pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, check_new, sign_up};
 
 /// The longest username, in bytes (contract 4.2).

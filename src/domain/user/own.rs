@@ -79,6 +79,17 @@ pub fn ban_own(
     ban_user(tx, user.id, Some(&reason))
 }
 
+/// Who asks for another password.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// Counts what is guessed wrong.
+    pub guess: Guess<'a>,
+    /// The client's address.
+    pub ip: IpAddr,
+    /// Now.
+    pub now: Time,
+}
+
 /// Gives the session's user another password, for the one it has (authly 2.5), unless what it holds stands still. Nobody
 /// else is logged in as this user any more.
 pub fn change_password(
@@ -87,8 +98,7 @@ pub fn change_password(
     lists: &Lists,
     session: &Session,
     (old, new): (&str, &str),
-    (guess, ip): (Guess<'_>, IpAddr),
-    now: Time,
+    by: &Caller<'_>,
     proof: Option<&Proof>,
 ) -> Result<(), Stop> {
     let user = of_session(tx, app, session)?;
@@ -96,7 +106,7 @@ pub fn change_password(
         return Err(Refusal::UserBanned(user.ban_reason).into());
     }
     let held = subscriptions::of_user(tx, user.id)?;
-    if let Err(refusal @ Refusal::SubscriptionPaused) = subscription::running(app, held, now) {
+    if let Err(refusal @ Refusal::SubscriptionPaused) = subscription::running(app, held, by.now) {
         return Err(refusal.into());
     }
     let Credential::Password(stored) = &user.credential else { return Err(Refusal::PasswordUnavailable.into()) };
@@ -106,7 +116,7 @@ pub fn change_password(
     if app.settings.block_leaked_passwords && lists.is_leaked(new) {
         return Err(Refusal::PasswordLeaked.into());
     }
-    let attempt = Attempt { guess, ip, hwid: None };
+    let attempt = Attempt { guess: by.guess, ip: by.ip, hwid: None };
     let hash = attempt.guarded(tx, app, &user, |_| match proof {
         Some(Proof::Changed { against, hash }) if against == stored => {
             hash.clone().ok_or_else(|| Refusal::PasswordMismatch.into())

@@ -1,7 +1,8 @@
 //! `change-password`: gives the user who is logged in another password, for the one it has (contract 2.5).
 
+use crate::domain::Stop;
 use crate::domain::secret::Proof;
-use crate::domain::{Stop, user};
+use crate::domain::user::{self, Caller};
 use crate::model::app::App;
 use crate::model::session::Session;
 use crate::store::Tx;
@@ -26,7 +27,7 @@ pub(in crate::wire::authly) static ENDPOINT: Endpoint = Endpoint {
 fn run(call: &Call, app: &App, session: &Session, tx: &mut Tx<'_>, proof: Option<&Proof>) -> Result<Reply, Stop> {
     let text = |name| call.text(name).unwrap_or_default();
     let passwords = (text("old_password"), text("new_password"));
-    let by = (call.guess(), call.ip);
-    user::change_password(tx, app, &call.ctx.lists, session, passwords, by, call.now, proof)?;
+    let by = Caller { guess: call.guess(), ip: call.ip, now: call.now };
+    user::change_password(tx, app, &call.ctx.lists, session, passwords, &by, proof)?;
     Ok(Reply::with("Password changed successfully", Vec::new()))
 }
