@@ -1,0 +1,3 @@
+//! todo
+use crate::Torture;
+pub fn run(_: &mut Torture) {}
