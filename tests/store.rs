@@ -328,6 +328,31 @@ fn nothing_is_written_to_a_file_that_is_there_no_more() {
     assert_eq!(owner_names(&f.store), ["acme", "three"]);
 }
 
+/// `rm *-wal`, by somebody who tidies up: what was acknowledged was in there.
+#[cfg(unix)]
+#[test]
+fn what_is_in_a_log_that_was_removed_is_kept() {
+    let f = fixture();
+    assert!(add_owner(&f.store, "one").wait().unwrap());
+    let log = f.path.with_extension("db-wal");
+    let away = f.path.with_extension("away");
+    std::fs::rename(&log, &away).unwrap();
+    let refused = add_owner(&f.store, "two").wait();
+    assert!(matches!(refused, Err(Error::Unavailable(text)) if text.contains("-wal") && text.contains("start again")));
+    assert_eq!(owner_names(&f.store), ["acme", "one"], "reading goes on");
+    // Another process would write to another log than the one our readers look into.
+    let other = Store::open(&options(&f.path)).unwrap();
+    assert!(matches!(add_owner(&other, "three").wait(), Err(Error::Locked)));
+    other.close();
+    // As a crash would leave it: the log is gone, and with it whatever was only there.
+    let copy = f.path.with_extension("copy");
+    std::fs::copy(&f.path, &copy).unwrap();
+    assert_eq!(owner_names(&Store::open(&options(&copy)).unwrap()), ["acme", "one"]);
+    std::fs::rename(&away, &log).unwrap();
+    assert!(add_owner(&f.store, "four").wait().unwrap(), "put back");
+    assert_eq!(owner_names(&f.store), ["acme", "one", "four"]);
+}
+
 #[test]
 fn a_foreign_write_lock_does_not_hold_up_the_end() {
     // Without the end, it would be waited for.

@@ -1,5 +1,5 @@
-//! The database's file as the system sees it: making it, what stands beside it, and telling it from another of that
-//! name. Knows no SQL.
+//! The database's files as the system sees them: making the one, what stands beside it, and telling them from others of
+//! their names. Knows no SQL.
 
 use std::fs::File;
 use std::io;
@@ -61,7 +61,7 @@ pub(super) fn sizes(path: &Path) -> Option<[u64; 2]> {
     Some([std::fs::metadata(path).ok()?.len(), std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len())])
 }
 
-/// Which file stands at a path, where the system tells: SQLite goes on writing to a file that is there no more.
+/// Which file stands at a path, where the system tells.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);
 
@@ -78,5 +78,49 @@ impl FileId {
     #[cfg(not(unix))]
     pub(super) fn of(_: &Path) -> Result<Option<FileId>> {
         Ok(None)
+    }
+}
+
+/// The database and SQLite's log beside it, as they were when they were opened: SQLite goes on writing to files that are
+/// there no more, and what it writes is lost with the next start.
+pub(super) struct Opened {
+    database: PathBuf,
+    database_id: Option<FileId>,
+    log: PathBuf,
+    /// None where the log cannot be watched.
+    log_id: Option<FileId>,
+}
+
+impl Opened {
+    /// Those of an open database.
+    pub(super) fn of(database: &Path) -> Result<Opened> {
+        // SQLite's log is beside the file itself, wherever a link to it lies.
+        let real = database.canonicalize().map_err(|e| Error::Unavailable(format!("{}: {e}", database.display())))?;
+        let log = beside(&real, "-wal");
+        let log_id = FileId::of(&log).unwrap_or_default();
+        Ok(Opened { database: database.to_owned(), database_id: FileId::of(database)?, log, log_id })
+    }
+
+    /// Whether both still stand where they were opened.
+    pub(super) fn are_there(&self) -> Result<()> {
+        if FileId::of(&self.database)? != self.database_id {
+            return Err(Error::Unavailable(format!(
+                "{} is another file than the one that was opened; put that one back, or stop and start again",
+                self.database.display()
+            )));
+        }
+        if self.log_is_there() {
+            return Ok(());
+        }
+        Err(Error::Unavailable(format!(
+            "{}, which belongs to the database, was removed or replaced; what it held is kept, and nothing more is \
+             written: stop and start again",
+            self.log.display()
+        )))
+    }
+
+    /// Whether the log still stands where it was opened.
+    pub(super) fn log_is_there(&self) -> bool {
+        self.log_id.is_none() || FileId::of(&self.log).is_ok_and(|id| id == self.log_id)
     }
 }

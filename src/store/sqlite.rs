@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{ErrorCode, OpenFlags, ToSql};
+use rusqlite::{OpenFlags, ToSql};
 
 use super::figures::{Figures, Line};
 use super::queue::{Message, Queue, spawn};
@@ -21,6 +21,10 @@ use super::tx::{ReadJob, TxEngine, WriteJob};
 use super::waiting::AllWaiting;
 use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, file, schema};
 
+use self::error::advice;
+pub(super) use self::error::{error, unfit};
+
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -66,8 +70,7 @@ impl Sqlite {
         let writes = Queue::<Box<dyn WriteJob>>::new(options.writer_queue, |job, error| job.fail(error));
         let writes = Arc::new(writes);
         let (queue, end) = (writes.receiver(), Arc::clone(&writes).closed_on_drop());
-        let file = file::FileId::of(&options.path)?;
-        let (path, busy_timeout) = (options.path.clone(), options.busy_timeout);
+        let (files, busy_timeout) = (file::Opened::of(&options.path)?, options.busy_timeout);
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
         let figures = Arc::new(Figures::default());
@@ -78,8 +81,8 @@ impl Sqlite {
             cache,
             data_version,
             busy_timeout,
-            path,
-            file,
+            files,
+            held: false,
             closing: told,
             figures: counted,
         };
@@ -173,7 +176,7 @@ impl ConnectionSettings {
     fn open(&self, flags: OpenFlags) -> Result<Connection> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = rusqlite::Connection::open_with_flags(&self.path, flags)
-            .map_err(|e| Error::Unavailable(format!("{}: {e}", self.path.display())))?;
+            .map_err(|e| Error::Unavailable(format!("{}: {e}{}", self.path.display(), advice(&e))))?;
         db.busy_timeout(self.busy_timeout).map_err(error)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Connection {
@@ -211,15 +214,6 @@ pub(super) fn open_alone(path: &Path, busy_timeout: Duration) -> Result<Connecti
         faults: Arc::default(),
     };
     settings.open(OpenFlags::SQLITE_OPEN_READ_WRITE)
-}
-
-/// A file that is no SQLite database gets a sentence of its own.
-pub(super) fn unfit(path: &Path, e: rusqlite::Error) -> Error {
-    if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-        Error::Unfit(format!("{} is not a Keystead database; name another file with --database", path.display()))
-    } else {
-        error(e)
-    }
 }
 
 /// Makes reading connections for the pool.
@@ -363,26 +357,6 @@ fn finding(asked: Result<()>, found: &mut Vec<String>) -> Result<()> {
     }
 }
 
-/// What an error of SQLite means to us.
-pub(super) fn error(e: rusqlite::Error) -> Error {
-    match e.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked,
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::CannotOpen
-            | ErrorCode::ReadOnly
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::OutOfMemory
-            | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::PermissionDenied
-            | ErrorCode::NoLargeFileSupport,
-        ) => Error::Unavailable(e.to_string()),
-        _ => Error::Bug(e.to_string()),
-    }
-}
-
 fn read_loop(pool: &r2d2::Pool<Readers>, queue: &Receiver<Message<Box<dyn ReadJob>>>) {
     while let Ok(Message::Job(job)) = queue.recv() {
         if job.is_abandoned() {
@@ -412,8 +386,9 @@ struct Writer {
     cache: Arc<Cache>,
     data_version: i64,
     busy_timeout: Duration,
-    path: PathBuf,
-    file: Option<file::FileId>,
+    files: file::Opened,
+    /// The log's file is gone, and we hold the write lock until it is back.
+    held: bool,
     closing: Arc<AtomicBool>,
     figures: Arc<Figures>,
 }
@@ -432,6 +407,7 @@ impl Writer {
                 Ok(Message::Job(job)) => job,
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.look();
                     self.watch();
                     continue;
                 }
@@ -456,6 +432,32 @@ impl Writer {
         }
     }
 
+    /// Whether the files are still those that were opened: what is written to others is lost with the next start.
+    fn look(&mut self) -> Result<()> {
+        let found = self.files.are_there();
+        if found.is_ok() && self.held {
+            self.held = self.connection.db.execute_batch("ROLLBACK").is_err();
+        }
+        if found.is_err() && !self.held && !self.files.log_is_there() {
+            self.keep_the_log();
+        }
+        found
+    }
+
+    /// The log's file is gone, but we have it open: what it holds goes into the database, before that can be lost. From
+    /// then on nobody may write: others would write to another log, and our readers would look for it in this one.
+    fn keep_the_log(&mut self) {
+        let folded = self.connection.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        // Somebody is reading: at the next look.
+        if folded.is_ok_and(|busy| busy == 0) && self.connection.db.execute_batch("BEGIN IMMEDIATE").is_ok() {
+            self.held = true;
+            tracing::error!(
+                "the file beside the database whose name ends in -wal is gone; nothing is lost, but nothing more is \
+                 written: stop and start again"
+            );
+        }
+    }
+
     /// Drops the caches if another process has written since the last look.
     fn watch(&mut self) {
         match self.connection.data_version() {
@@ -472,13 +474,7 @@ impl Writer {
     /// Takes the write lock. While another process has it, others may have had it before: what they changed must not be
     /// answered from memory only because we wait.
     fn begin(&mut self) -> Result<()> {
-        // What is written to a file that was moved away or replaced is lost with the next start.
-        if file::FileId::of(&self.path)? != self.file {
-            return Err(Error::Unavailable(format!(
-                "{} is another file than the one that was opened; put that one back, or stop and start again",
-                self.path.display()
-            )));
-        }
+        self.look()?;
         let began = Instant::now();
         loop {
             match self.connection.control("BEGIN IMMEDIATE") {

@@ -31,15 +31,15 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let cache = Arc::new(Cache::new(&Options::small("unused")));
-    let file = file::FileId::of(&path).unwrap();
+    let files = file::Opened::of(&path).unwrap();
     let writer = Writer {
         connection,
         queue,
         cache,
         data_version: 0,
         busy_timeout,
-        path,
-        file,
+        files,
+        held: false,
         closing: Arc::default(),
         figures: Arc::default(),
     };
