@@ -6,10 +6,11 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Steady};
 use crate::config::Config;
 use crate::domain::{browser, session};
 use crate::metrics::Metrics;
+use crate::model::time::Time;
 use crate::store::{self, Store, logs, one_time_secrets, sessions};
 
 /// How often it looks when there is nothing to do, and how long it rests between two steps when there is.
@@ -46,9 +47,11 @@ impl CleanUp {
         };
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("clean-up".to_owned()).spawn(move || {
+            // A clock that is wrong for an hour must not cost what does not come back.
+            let clock = Steady::new(clock);
             let mut wait = REST;
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                wait = match step(&store, &clock, kept) {
+                wait = match step(&store, clock.now(), kept) {
                     Ok(deleted) if deleted > 0 => {
                         metrics.cleaned.add(deleted);
                         REST
@@ -66,8 +69,7 @@ impl CleanUp {
 }
 
 /// Deletes a little of everything. Answers how much.
-fn step(store: &Store, clock: &Clock, kept: Kept) -> store::Result<u64> {
-    let now = clock.now();
+fn step(store: &Store, now: Time, kept: Kept) -> store::Result<u64> {
     let ended = now + -session::KEPT_SECONDS;
     let mut deleted = store.write(move |tx| sessions::clean(tx, ended, STEP)).wait()?;
     deleted += store.write(move |tx| browser::clean(tx, now)).wait()?;

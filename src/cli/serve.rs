@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::cleanup::CleanUp;
 use super::schedule::Schedule;
 use super::{Code, Exit, Global};
-use crate::clock::Clock;
+use crate::clock::{Clock, Steady};
 use crate::config::{Config, Flags, Rate};
 use crate::domain::guesses::{self, Allowance, Guesses};
 use crate::domain::hashing::Hashing;
@@ -83,7 +83,10 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let address = server.address();
     server.stop_on_signals()?;
     let clock = Clock::default();
-    lock.describe(address, probes, clock.now())?;
+    // It is for people only: a disk that is too full for it may still have room for answers.
+    if let Err(error) = lock.describe(address, probes, clock.now()) {
+        tracing::warn!(%error, "cannot write into the lock file who serves this database");
+    }
     let ctx = Arc::new(Ctx {
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
@@ -128,6 +131,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let delivery = Delivery::start(&delivery::Tools {
         store: ctx.store.clone(),
         clock: ctx.clock.clone(),
+        steady: Arc::new(Steady::new(ctx.clock.clone())),
         vault: Arc::clone(&ctx.vault),
         fetcher: ctx.fetcher.clone(),
         mailer,

@@ -110,7 +110,7 @@ pub fn is_full<T: Sendable>(tx: &mut Tx<'_>, app: AppId) -> Result<bool, store::
 
 /// At most `limit` things that are due: the longest waiting of each app first.
 pub fn due<T: Sendable>(tx: &mut Tx<'_>, vault: &Vault, now: Time, limit: i64) -> Result<Vec<Due<T>>, store::Error> {
-    let waiting = outbox::due(tx, T::KIND, now, limit)?;
+    let waiting = outbox::due(tx, T::KIND, now, now + LONGEST_DELAY, limit)?;
     let read = |payload: &str| serde_json::from_slice(&vault.open(Purpose::Outbox, payload).ok()?).ok();
     Ok(waiting
         .into_iter()
@@ -121,9 +121,9 @@ pub fn due<T: Sendable>(tx: &mut Tx<'_>, vault: &Vault, now: Time, limit: i64) -
         .collect())
 }
 
-/// Whether it has waited so long that it is not even tried any more.
-pub fn is_stale(ticket: Ticket, now: Time) -> bool {
-    now - ticket.created_at > GIVEN_UP_AFTER
+/// Whether it has waited so long that it is not even tried any more, by a clock that does not jump.
+pub fn is_stale(ticket: Ticket, steady: Time) -> bool {
+    steady - ticket.created_at > GIVEN_UP_AFTER
 }
 
 /// It was sent, or never can be.
@@ -131,14 +131,16 @@ pub fn done(tx: &mut Tx<'_>, ticket: Ticket) -> Result<(), store::Error> {
     outbox::delete(tx, ticket.id)
 }
 
-/// It could not be sent now. `asked` is how long the other side asked us to wait, in seconds.
+/// It could not be sent now. `asked` is how long the other side asked us to wait, in seconds; `steady` is the time by a
+/// clock that does not jump, which decides whether it is given up.
 pub fn failed<T: Sendable>(
     tx: &mut Tx<'_>,
     ticket: Ticket,
     asked: Option<i64>,
     now: Time,
+    steady: Time,
 ) -> Result<Next, store::Error> {
-    let next = next(ticket.created_at, ticket.tries, asked, now);
+    let next = next(ticket.created_at, ticket.tries, asked, now, steady);
     match next {
         Next::Again(at) => {
             outbox::later(tx, ticket.id, at)?;
@@ -152,10 +154,10 @@ pub fn failed<T: Sendable>(
 }
 
 /// When something queued at `created_at`, tried `tries` times before in vain, is tried again after failing `now`.
-fn next(created_at: Time, tries: i64, asked: Option<i64>, now: Time) -> Next {
+fn next(created_at: Time, tries: i64, asked: Option<i64>, now: Time, steady: Time) -> Next {
     let growing = FIRST_DELAY.saturating_mul(1 << tries.clamp(0, 20)).min(LONGEST_DELAY);
-    let at = now + growing.max(asked.unwrap_or_default().clamp(0, LONGEST_DELAY));
-    if at - created_at > GIVEN_UP_AFTER { Next::GivenUp } else { Next::Again(at) }
+    let wait = growing.max(asked.unwrap_or_default().clamp(0, LONGEST_DELAY));
+    if steady + wait - created_at > GIVEN_UP_AFTER { Next::GivenUp } else { Next::Again(now + wait) }
 }
 
 #[cfg(test)]
@@ -168,7 +170,7 @@ mod tests {
         let made = now;
         let mut waits = Vec::new();
         for tries in 0.. {
-            match next(made, tries, None, now) {
+            match next(made, tries, None, now, now) {
                 Next::Again(at) => waits.push(at - now),
                 Next::GivenUp => break,
             }
@@ -176,7 +178,9 @@ mod tests {
         }
         assert_eq!(&waits[..11], [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]);
         assert!(waits[10..].iter().all(|wait| *wait == 3600) && now - made <= GIVEN_UP_AFTER);
-        assert_eq!(next(made, 0, Some(60), made), Next::Again(made + 60), "who asks us to wait longer is heard");
-        assert_eq!(next(made, 0, Some(i64::MAX), made), Next::Again(made + 3600), "within reason");
+        assert_eq!(next(made, 0, Some(60), made, made), Next::Again(made + 60), "who asks us to wait longer is heard");
+        assert_eq!(next(made, 0, Some(i64::MAX), made, made), Next::Again(made + 3600), "within reason");
+        let ahead = made + 10 * GIVEN_UP_AFTER;
+        assert_eq!(next(made, 0, None, ahead, made), Next::Again(ahead + 5), "a clock that jumped gives nothing up");
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Steady};
 use crate::domain::outbox::{self, Due, Mail, Next, Post, Sendable, Ticket};
 use crate::domain::vault::Vault;
 use crate::metrics::{Metrics, Sendings};
@@ -51,6 +51,8 @@ pub struct Tools {
     pub store: Store,
     /// The time.
     pub clock: Clock,
+    /// The time by which something is given up.
+    pub steady: Arc<Steady>,
     /// Opens what waits.
     pub vault: Arc<Vault>,
     /// Sends posts.
@@ -195,7 +197,7 @@ async fn one<T, F>(
 {
     let outcome = match what {
         None => Outcome::Never("it was sealed with another key".to_owned()),
-        Some(_) if outbox::is_stale(ticket, tools.clock.now()) => Outcome::Never("it has waited too long".to_owned()),
+        Some(_) if outbox::is_stale(ticket, tools.steady.now()) => Outcome::Never("it has waited too long".to_owned()),
         Some(what) => send(tools.clone(), what).await,
     };
     let counted: &Sendings = if kind == MAIL { &tools.metrics.mails } else { &tools.metrics.posts };
@@ -219,7 +221,7 @@ async fn note<T: Sendable>(
     ticket: Ticket,
     outcome: &Outcome,
 ) -> Result<(), store::Error> {
-    let now = tools.clock.now();
+    let (now, steady) = (tools.clock.now(), tools.steady.now());
     let app = ticket.app.map(|app| app.0);
     match outcome {
         Outcome::Sent => tools.store.write(move |tx| outbox::done(tx, ticket)).await?,
@@ -229,7 +231,7 @@ async fn note<T: Sendable>(
         }
         Outcome::Later { why, asked } => {
             let asked = *asked;
-            match tools.store.write(move |tx| outbox::failed::<T>(tx, ticket, asked, now)).await? {
+            match tools.store.write(move |tx| outbox::failed::<T>(tx, ticket, asked, now, steady)).await? {
                 Next::Again(at) => tracing::warn!(kind, app, why, again_in_s = at - now, "could not send"),
                 Next::GivenUp => tracing::warn!(kind, app, why, "gave up sending"),
             }

@@ -9,7 +9,7 @@ use super::{Result, Row, Tx};
 const INSERT: &str = "INSERT INTO outbox (app_id, kind, payload, created_at, due_at) VALUES ($1, $2, $3, $4, $4)";
 const DUE: &str = "SELECT o.id, o.app_id, o.payload, o.created_at, o.tries FROM \
                    (SELECT id, due_at, row_number() OVER (PARTITION BY app_id ORDER BY due_at, id) AS place \
-                    FROM outbox WHERE kind = $1 AND due_at <= $2 ORDER BY place, due_at, id LIMIT $3) AS first \
+                    FROM outbox WHERE kind = $1 AND (due_at <= $2 OR due_at > $3) ORDER BY place, due_at, id LIMIT $4) AS first \
                    JOIN outbox o ON o.id = first.id ORDER BY first.place, first.due_at, first.id";
 const COUNT_OF_APP: &str =
     "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE app_id = $1 AND kind = $2 LIMIT $3) AS part";
@@ -56,9 +56,10 @@ pub fn insert(tx: &mut Tx<'_>, app: Option<AppId>, kind: Kind, payload: &str, no
 }
 
 /// What is due, at most `limit`: first the longest waiting of each app, then the second of each, and so on, so that an
-/// app with much to send holds up no other.
-pub fn due(tx: &mut Tx<'_>, kind: Kind, now: Time, limit: i64) -> Result<Vec<Waiting>> {
-    tx.rows(DUE, &[kind.text().into(), now.0.into(), limit.into()], waiting)
+/// app with much to send holds up no other. What is due only after `latest` was put there by a clock that was ahead, and
+/// is due, too.
+pub fn due(tx: &mut Tx<'_>, kind: Kind, now: Time, latest: Time, limit: i64) -> Result<Vec<Waiting>> {
+    tx.rows(DUE, &[kind.text().into(), now.0.into(), latest.0.into(), limit.into()], waiting)
 }
 
 /// How much of an app's waits, counted up to `limit`.

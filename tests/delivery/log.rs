@@ -136,6 +136,20 @@ fn a_target_that_asks_for_patience_is_left_alone() {
     assert!(earliest >= later + 600, "also for what else goes there: {earliest}, not {later}");
 }
 
+/// Nothing is put off for longer than an hour, but by a clock that was ahead and has been put right.
+#[test]
+fn what_is_due_in_ten_years_is_due_now() {
+    let web = Web::start(|_| answer(204, &[], b""));
+    let db = Fixture::new();
+    let app = db.app().id;
+    let post = Post { url: web.url("/"), content_type: "text/plain".to_owned(), body: String::new() };
+    db.write(move |tx| {
+        outbox::queue(tx, &Vault::default(), &mut rand::rng(), Some(app), &post, now() + 315_569_260).unwrap();
+    });
+    let _server = db.serve(OPENED);
+    until("it is posted", || web.asked().len() == 1);
+}
+
 #[test]
 fn a_slow_target_does_not_hold_up_another_app() {
     let slow = Web::start(|_| Answered::ThenSilence(Vec::new()));
