@@ -40,8 +40,13 @@ bench *args:
 soak *args:
     bench/run.sh soak {{ args }}
 
+# Kills, power cuts, full and broken disks, jumping clocks: the long form; takes --seed N, --keep and names of parts.
+torture *args:
+    TORTURE_LONG=1 TORTURE_ARGUMENTS="{{ args }}" .ci/run torture
+
 # Rewrite all sources in the project's format.
 fmt:
     cargo fmt
     cargo fmt --manifest-path tests/clients/Cargo.toml
     cargo fmt --manifest-path bench/Cargo.toml
+    cargo fmt --manifest-path torture/Cargo.toml

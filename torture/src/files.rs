@@ -10,7 +10,7 @@ use crate::doors::{self, Outcome};
 use crate::history::History;
 use crate::http::Client;
 use crate::load::Scene;
-use crate::room::{Room, Server, Trouble, until};
+use crate::room::{Room, Server, until};
 use crate::visit::{compare, furnish, reader};
 
 pub fn run(torture: &mut Torture) {
@@ -110,7 +110,6 @@ fn a_foreign_lock(torture: &mut Torture) {
     });
     assert!(server.stop_waiting().success(), "it ended well");
     drop(other);
-    let _ = Trouble::Clock;
     room.ok(&["check"]);
     room.remove();
     torture.say("SIGTERM while another process holds the write lock: it ends, with 0");

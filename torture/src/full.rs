@@ -16,34 +16,39 @@ const KEYS: usize = 4_000;
 
 pub fn run(torture: &mut Torture) {
     for _ in 0..if torture.long { 10 } else { 2 } {
-        while_it_runs(torture);
+        let room = torture.room();
+        let budget = torture.rng.random_range(0..400_000);
+        let fill = |room: &Room| {
+            room.set(Trouble::Budget, budget);
+            room.set(Trouble::Limited, 1);
+        };
+        while_it_runs(torture, room, fill, |room| room.set(Trouble::Limited, 0));
     }
     at_the_start(torture);
     under_the_log(torture);
 }
 
-fn while_it_runs(torture: &mut Torture) {
-    let room = torture.room();
+/// A disk that fills up and is made empty again in these ways.
+pub fn while_it_runs(torture: &mut Torture, room: Room, fill: impl Fn(&Room), empty: impl Fn(&Room)) {
     let (state, mut keys) = furnish(&room, KEYS);
     let mut history = History::since(state, Vec::new());
     for load in 1..=3 {
         let mut server = room.serve(&[]);
         let (ticket, reading) = reader(&server.address, &mut keys, &history);
         let scene = Scene::new(&room, &server.address, &history, load, keys);
-        let (seed, budget) = (torture.rng.random(), torture.rng.random_range(0..400_000));
+        let seed = torture.rng.random();
         let mut after = 0;
         scene.run(seed, load > 1, || {
             scene.wait_for(40);
-            room.set(Trouble::Budget, budget);
-            room.set(Trouble::Limited, 1);
+            fill(&room);
             assert!(scene.wait_for_not_now(60), "the disk is full, and nobody is told: {:?}", scene.wrong);
             let mut client = Client::new(&server.address, "192.0.2.1");
             reading.assert_goes_on(&mut client, &ticket);
             let (code, out, err) = room.run(&["check"]);
             assert!(code == 0, "`keystead check` on a full disk: {code} {out}{err}");
-            command_says_so(&room);
+            command_says_so(&room, &history, load);
             // Space returns; nobody starts anything again.
-            room.set(Trouble::Limited, 0);
+            empty(&room);
             after = scene.not_now.load(std::sync::atomic::Ordering::SeqCst);
             scene.wait_for(60);
         });
@@ -68,11 +73,15 @@ fn while_it_runs(torture: &mut Torture) {
 }
 
 /// A command that cannot write says so, with the database's exit code.
-fn command_says_so(room: &Room) {
-    let (code, _, err) = room.run(&["var", "set", "--app", "demo", "full", &"x".repeat(900)]);
+fn command_says_so(room: &Room, history: &History, load: usize) {
+    let (name, value) = (format!("full{load}"), "x".repeat(900));
+    let number = history.ask(0, vec![vec![(format!("app variable {name}"), Some(value.clone()))]]);
+    let (code, _, err) = room.run(&["var", "set", "--app", "demo", &name, &value]);
     // What is in the log's file already can be written over: then it goes well.
-    assert!(code == 0 || code == 4 && err.contains("full"), "{code}: {err}");
-    room.run(&["var", "delete", "--app", "demo", "full"]);
+    match code {
+        0 => history.done(number, 0, 0),
+        _ => assert!(code == 4 && err.contains("full"), "{code}: {err}"),
+    }
 }
 
 /// A server that cannot start for want of space says that.

@@ -8,8 +8,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use crate::doors::Ticket;
+
+/// Authgate's tokens live for five minutes; a busy machine has its own idea of when that is over.
+const TOKENS_LAST: Duration = Duration::from_secs(200);
 
 /// What there is: facts with their states.
 pub type State = BTreeMap<String, String>;
@@ -39,6 +43,8 @@ pub struct Stay {
     pub user: String,
     pub begin: usize,
     pub end: Option<usize>,
+    /// Nothing is said about it from then on: it may have ended by itself.
+    pub fades: Option<Instant>,
 }
 
 /// Everything since a known state.
@@ -96,13 +102,18 @@ impl History {
 
     /// Somebody was let in.
     pub fn let_in(&self, number: Number, user: &str, ticket: Ticket) {
-        self.lock().stays.push(Stay { ticket, user: user.to_owned(), begin: number, end: None });
+        let fades = matches!(ticket, Ticket::Token(_)).then(|| Instant::now() + TOKENS_LAST);
+        self.lock().stays.push(Stay { ticket, user: user.to_owned(), begin: number, end: None, fades });
     }
 
     /// This asking ends these stays.
     pub fn put_out(&self, number: Number, which: impl Fn(&Stay) -> bool) {
         let mut inner = self.lock();
-        inner.stays.iter_mut().filter(|stay| stay.end.is_none() && which(stay)).for_each(|stay| stay.end = Some(number));
+        inner
+            .stays
+            .iter_mut()
+            .filter(|stay| stay.end.is_none() && which(stay))
+            .for_each(|stay| stay.end = Some(number));
     }
 
     /// What it holds now.
@@ -148,7 +159,9 @@ pub fn judge(history: &Inner, at: u64, found: &State) -> Verdict {
                 match way {
                     Some(change) => make(&mut wanted, change),
                     None if asking.one_of && at == u64::MAX => {
-                        verdict.wrong.push(format!("asking {number}: somebody was told that it was done, and it is not"));
+                        verdict
+                            .wrong
+                            .push(format!("asking {number}: somebody was told that it was done, and it is not"));
                     }
                     None => {}
                 }
@@ -180,7 +193,8 @@ fn make(state: &mut State, change: &Change) {
 pub fn stays(history: &Inner, at: u64) -> (Vec<&Stay>, Vec<&Stay>) {
     let done = |number: usize| history.askings.get(number).is_none_or(|a| a.done.is_some_and(|(clock, _)| clock <= at));
     let sent = |number: usize| history.askings.get(number).is_none_or(|a| a.sent < at);
-    let begun = || history.stays.iter().filter(|stay| stay.begin == usize::MAX || done(stay.begin));
+    let counts = |stay: &&Stay| stay.fades.is_none_or(|fades| Instant::now() < fades);
+    let begun = || history.stays.iter().filter(counts).filter(|stay| stay.begin == usize::MAX || done(stay.begin));
     let inside = begun().filter(|stay| stay.end.is_none_or(|end| !sent(end))).collect();
     let outside = begun().filter(|stay| stay.end.is_some_and(done)).collect();
     (inside, outside)

@@ -9,7 +9,7 @@ use rand::RngExt;
 use crate::Torture;
 use crate::history::{History, next};
 use crate::load::Scene;
-use crate::visit::{compare, furnish};
+use crate::visit::{compare, furnish, old_sessions};
 
 /// Kills on one database, then another begins: with its size, reading all of it takes longer.
 const ON_ONE: usize = 12;
@@ -29,6 +29,7 @@ pub fn run(torture: &mut Torture) {
 fn on_one_database(torture: &mut Torture, kills: usize) {
     let room = torture.room();
     let (state, mut keys) = furnish(&room, KEYS);
+    old_sessions(&room);
     let _ = std::fs::remove_file(&room.notes);
     let mut history = History::since(state, Vec::new());
     for load in 1..=kills {

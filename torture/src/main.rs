@@ -1,7 +1,7 @@
 //! Torture: the real server and its commands under kills, power cuts, full, broken and slow disks, files that go away and
 //! clocks that jump. A model knows what was answered; afterwards everything is compared. Ends with 1 if anything was lost.
 //!
-//!     keystead-torture [--long] [--seed N] [--keep] [PART…]       parts: kills power full trouble files clock
+//!     keystead-torture [--long] [--seed N] [--keep] [PART…]       parts: kills power full real trouble files clock
 //!
 //! KEYSTEAD_BIN names the program; TORTURE_FOLDER a folder on a real disk for the databases. A failed run keeps its files
 //! and says its seed.
@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 
 mod clock;
+mod customer;
 mod disk;
 mod doors;
 mod files;
@@ -25,6 +26,7 @@ mod load;
 mod observe;
 mod operator;
 mod power;
+mod real;
 mod room;
 mod trouble;
 mod visit;
@@ -69,6 +71,11 @@ impl Torture {
         room::Room::new(self.folder.join(format!("room{}", self.rooms)), &self.shim, &self.program)
     }
 
+    /// Where the rooms are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Progress, for people.
     pub fn say(&self, text: &str) {
         println!("  {text}");
@@ -77,10 +84,11 @@ impl Torture {
 
 type Part = (&'static str, fn(&mut Torture));
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("kills", kills::run),
     ("power", power::run),
     ("full", full::run),
+    ("real", real::run),
     ("trouble", trouble::run),
     ("files", files::run),
     ("clock", clock::run),
@@ -96,7 +104,7 @@ fn main() -> ExitCode {
             "--seed" => seed = arguments.next().and_then(|text| text.parse().ok()),
             part if PARTS.iter().any(|(name, _)| *name == part) => wanted.push(argument),
             _ => {
-                eprintln!("keystead-torture [--long] [--seed N] [--keep] [kills|power|full|trouble|files|clock]…");
+                eprintln!("keystead-torture [--long] [--seed N] [--keep] [kills|power|full|real|trouble|files|clock]…");
                 return ExitCode::from(2);
             }
         }
@@ -124,7 +132,10 @@ fn main() -> ExitCode {
         torture.rng = StdRng::seed_from_u64(seed ^ name.bytes().fold(0, |sum: u64, byte| sum << 8 | u64::from(byte)));
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&mut torture)));
         if caught.is_err() {
-            println!("FAILED in {name}; once more: --seed {seed} {name}; the files are in {}", torture.folder.display());
+            println!(
+                "FAILED in {name}; once more: --seed {seed} {name}; the files are in {}",
+                torture.folder.display()
+            );
             return ExitCode::FAILURE;
         }
         println!("  {name}: {} s", began.elapsed().as_secs());
@@ -139,9 +150,4 @@ fn main() -> ExitCode {
         let _ = std::fs::remove_dir_all(&torture.folder);
     }
     ExitCode::SUCCESS
-}
-
-/// A number below this one, from the seed.
-pub fn pick(rng: &mut StdRng, below: usize) -> usize {
-    rng.random_range(0..below.max(1))
 }

@@ -42,11 +42,18 @@ pub fn work(scene: &Scene<'_>, seed: u64) {
             }
             3 => {
                 let Some(user) = scene.leave_taken() else { continue };
-                run_ending(scene, &mut rng, &user.name, &["user", "ban", &user.name, "--reason", "x"], vec![user.banned()]);
+                run_ending(
+                    scene,
+                    &mut rng,
+                    &user.name,
+                    &["user", "ban", &user.name, "--reason", "x"],
+                    vec![user.banned()],
+                );
             }
             4 => {
                 let Some(user) = scene.leave_taken() else { continue };
-                let mut change: Change = vec![(format!("user {}", user.name), None), (format!("variable of {}", user.name), None)];
+                let mut change: Change =
+                    vec![(format!("user {}", user.name), None), (format!("variable of {}", user.name), None)];
                 for key in &user.keys {
                     change.push((format!("license {key}"), Some(license_state(Some(None), false))));
                 }

@@ -14,7 +14,7 @@ use crate::disk::{Base, Files, Left, Notes, Syncs, write};
 use crate::history::{History, Inner, judge, next};
 use crate::load::Scene;
 use crate::observe::observe;
-use crate::visit::{compare, furnish};
+use crate::visit::{compare, furnish, old_sessions};
 
 /// Loads on one database, each on what the last cut has left.
 const ON_ONE: usize = 5;
@@ -36,6 +36,7 @@ pub fn run(torture: &mut Torture) {
 fn on_one_database(torture: &mut Torture, loads: usize, cuts: usize) {
     let room = torture.room();
     let (state, mut keys) = furnish(&room, KEYS);
+    old_sessions(&room);
     let mut history = History::since(state, Vec::new());
     for load in 1..=loads {
         let _ = std::fs::remove_file(&room.notes);

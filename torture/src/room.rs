@@ -151,7 +151,8 @@ impl Room {
 
     /// Starts a server.
     pub fn serve(&self, flags: &[&str]) -> Server {
-        self.try_serve(flags).unwrap_or_else(|(status, log)| panic!("no server in {}: {status}: {log}", self.root.display()))
+        self.try_serve(flags)
+            .unwrap_or_else(|(status, log)| panic!("no server in {}: {status}: {log}", self.root.display()))
     }
 
     /// Starts a server; if it ends at once: how, and what it said.

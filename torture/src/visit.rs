@@ -10,10 +10,13 @@ use crate::doors::{self, Outcome, PASSWORD, Ticket, device, document, is_in};
 use crate::history::{History, Inner, State, Verdict, judge, stays, tell};
 use crate::http::Client;
 use crate::observe::{license_state, observe, user_state};
-use crate::room::{Room, Server};
+use crate::room::{Room, Server, Trouble};
 
 /// How many tickets and users are tried at the doors each time.
 const TRIED: usize = 4;
+
+/// More than one step of the clean-up deletes.
+const OLD_SESSIONS: usize = 1_200;
 
 /// A new database with the app and so many keys. What it holds.
 pub fn furnish(room: &Room, keys: usize) -> (State, VecDeque<String>) {
@@ -21,6 +24,24 @@ pub fn furnish(room: &Room, keys: usize) -> (State, VecDeque<String>) {
     let (code, out, err) = room.run_with(&["import", "-"], &document(&keys));
     assert_eq!(code, 0, "{out}{err}");
     (observe(room).expect("a new database is sound"), keys.into())
+}
+
+/// Sessions that ended days ago: the clean-up of the next servers has something to do.
+pub fn old_sessions(room: &Room) {
+    room.set(Trouble::Clock, -3 * 86_400);
+    let server = room.serve(&[]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = Client::new(&server.address, "192.0.2.3");
+                for _ in 0..OLD_SESSIONS / 8 {
+                    doors::init(&mut client, "1.2").unwrap_or_else(|outcome| panic!("no session: {outcome:?}"));
+                }
+            });
+        }
+    });
+    drop(server);
+    room.set(Trouble::Clock, 0);
 }
 
 /// Compares everything; panics with what is wrong. What there is, and the server that was asked.
@@ -53,7 +74,9 @@ pub fn reader(address: &str, keys: &mut VecDeque<String>, history: &History) -> 
         (format!("variable of {key}"), Some("here".to_owned())),
     ];
     let number = history.ask(0, vec![change]);
-    for (call, pairs) in [("license", [("key", &*key), ("hwid", &*hwid)]), ("setvar", [("var", "score"), ("data", "here")])] {
+    for (call, pairs) in
+        [("license", [("key", &*key), ("hwid", &*hwid)]), ("setvar", [("var", "score"), ("data", "here")])]
+    {
         let outcome = doors::keyauth(&mut client, "1.2", call, &[&[("sessionid", &*session)], &pairs[..]].concat());
         assert!(matches!(outcome, Outcome::Done(_)), "{call}: {outcome:?}");
     }
@@ -100,7 +123,10 @@ fn at_the_doors(server: &Server, history: &Inner, at: u64, found: &State, rng: &
             Outcome::Refused(reply) => {
                 let error = reply.json["error"].as_str().unwrap_or_default();
                 let empty = state.starts_with("0 days") && error == "USER_EXPIRED";
-                assert!(empty || banned && ["USER_BANNED", "SID_BLOCKED"].contains(&error), "{name}, {state}: {reply:?}");
+                assert!(
+                    empty || banned && ["USER_BANNED", "SID_BLOCKED"].contains(&error),
+                    "{name}, {state}: {reply:?}"
+                );
             }
             other => panic!("{name}: {other:?}"),
         }
