@@ -42,7 +42,7 @@ fn outside(torture: &mut Torture) {
 
 fn inside(torture: &mut Torture) {
     let room = torture.room();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(&room.data).status();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "none"]).arg(&room.data).status();
     assert!(mounted.is_ok_and(|status| status.success()), "cannot mount");
     full::while_it_runs(torture, room, fill, |room| fs::remove_file(room.data.join("ballast")).expect("was there"));
 }
