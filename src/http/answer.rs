@@ -14,10 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
+use hyper::header::TRANSFER_ENCODING;
 use tokio::runtime::Handle;
 
 use super::conn::Client;
-use super::route::{Route, preflight};
+use super::route::{Route, preflight, unclear_length};
 use super::{convert, log, proxy};
 use crate::model::exchange::{Method, Request, Response};
 use crate::wire::{Answer, Ctx, Door, Fault};
@@ -41,6 +42,13 @@ pub(super) async fn answer(
         client.watch.linger();
     }
     let route = match method {
+        // hyper would read it, and who stands between may have read something else.
+        _ if request.headers().contains_key(TRANSFER_ENCODING)
+            && (!client.watch.has_one_length() || !convert::is_plainly_chunked(request.headers())) =>
+        {
+            client.watch.set_last();
+            Err(unclear_length())
+        }
         Method::Options => Err(preflight()),
         _ => match shared.routes.find(request.uri().path(), matches!(method, Method::Get | Method::Head)) {
             Route::Family(family, door, place) => Ok((family, door, Box::<str>::from(place))),
@@ -77,7 +85,13 @@ async fn ask_family(
     let (head, body) = request.into_parts();
     let body = match method {
         Method::Post if !body.is_end_stream() => {
-            match convert::body(body, shared.body_limit, shared.times.stall).await {
+            let room = convert::Room {
+                limit: shared.body_limit,
+                time: shared.times.stall,
+                memory: &shared.bodies,
+                client: line.peer,
+            };
+            match convert::body(body, &room).await {
                 Ok(body) => body,
                 Err(fault) => {
                     client.watch.linger();

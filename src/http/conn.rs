@@ -10,13 +10,13 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::answer::answer;
+use super::farewell;
 use super::watch::{Due, Watch, Watched};
 
 /// Who is at the other end, and what is known about the connection.
@@ -29,31 +29,56 @@ pub(super) struct Client {
     pub(super) _running: watch::Receiver<bool>,
 }
 
-/// How a connection ended.
+/// How a time of requests ended.
 enum End {
-    /// hyper is done with it.
+    /// hyper is done with the connection.
     Done(hyper::Result<()>),
     /// The request's head took too long.
     Late,
     /// Nobody expects anything more.
     Quiet,
+    /// The client may ask again, but does not now.
+    Rest,
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, stopping: watch::Receiver<bool>) {
+pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let watch = Arc::new(Watch::new(shared.start));
-    let io = TokioIo::new(Watched::new(socket, Arc::clone(&watch)));
-    let times = shared.times;
-    let header_limit = shared.header_limit;
-    let mut stop = stopping.clone();
-    let client = Arc::new(Client { shared, peer, watch: Arc::clone(&watch), _running: stopping });
+    let mut io = Watched::new(socket, Arc::clone(&watch));
+    let client = Arc::new(Client { shared, peer, watch, _running: stop.clone() });
+    // Most connections say nothing most of the time: hyper, with its buffers, is there only while there is something to
+    // read, and out of this future, which lives as long as the connection.
+    while asks(&io, &client, &mut stop).await {
+        match Box::pin(requests(io, &client, &mut stop)).await {
+            Some(resting) => io = resting,
+            None => return,
+        }
+    }
+}
+
+/// Waits until the client says something. Not, if it takes too long or the server stops meanwhile.
+async fn asks(io: &Watched, client: &Client, stop: &mut watch::Receiver<bool>) -> bool {
+    let silence = client.shared.times.silence(&client.watch);
+    let said = async {
+        tokio::select! {
+            biased;
+            () = io.readable() => true,
+            _ = stop.wait_for(|stopping| *stopping) => false,
+        }
+    };
+    timeout(silence, said).await.unwrap_or(false)
+}
+
+/// Answers requests until the connection ends, or the client makes a pause: then its socket comes back.
+async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<bool>) -> Option<Watched> {
+    let Client { shared, peer, watch, .. } = &**client;
     let mut conn = http1::Builder::new()
         // A client that has said all it wants to say (and shut its side) still gets its answer.
         .half_close(true)
         .keep_alive(true)
-        .max_buf_size(header_limit)
+        .max_buf_size(shared.header_limit)
         .header_read_timeout(None)
-        .serve_connection(io, service_fn(|request| answer(Arc::clone(&client), request)));
+        .serve_connection(TokioIo::new(io), service_fn(|request| answer(Arc::clone(client), request)));
 
     let end = {
         // Set once and then only when it fires: requests do not touch it.
@@ -82,10 +107,11 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
                 break;
             }
             while timer.as_mut().poll(cx).is_ready() {
-                match watch.due(&times) {
+                match watch.due(&shared.times) {
                     Due::Later(more) => timer.as_mut().reset(Instant::now() + more),
                     Due::Late => return Poll::Ready(End::Late),
                     Due::Close => return Poll::Ready(End::Quiet),
+                    Due::Rest => return Poll::Ready(End::Rest),
                 }
             }
             Poll::Pending
@@ -94,89 +120,26 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
     };
 
     match end {
-        End::Done(Ok(())) | End::Quiet => {}
-        End::Done(Err(error)) => tracing::debug!(target: "connection", %peer, %error, "ended"),
-        End::Late => {
-            tracing::debug!(target: "connection", %peer, "the request's head took too long");
-            farewell(conn.into_parts().io.into_inner(), &LATE).await;
+        End::Quiet => None,
+        End::Rest => {
+            let parts = conn.into_parts();
+            let mut io = parts.io.into_inner();
+            io.unread(parts.read_buf);
+            Some(io)
         }
-    }
-}
-
-/// A whole answer that needs no request.
-pub(super) struct Farewell {
-    status: &'static str,
-    extra: &'static str,
-    body: &'static str,
-}
-
-static LATE: Farewell = Farewell {
-    status: "408 Request Timeout",
-    extra: "",
-    body: r#"{"success":false,"message":"The request took too long to arrive. Send it again."}"#,
-};
-
-/// To clients beyond the connection limit.
-pub(super) static FULL: Farewell = Farewell {
-    status: "503 Service Unavailable",
-    extra: "retry-after: 1\r\n",
-    body: r#"{"success":false,"message":"The server has too many connections. Try again in a moment."}"#,
-};
-
-/// To clients at an address that has as many as one may have.
-pub(super) static CROWDED: Farewell = Farewell {
-    status: "503 Service Unavailable",
-    extra: "retry-after: 1\r\n",
-    body: r#"{"success":false,"message":"There are too many connections from your address. Try again in a moment."}"#,
-};
-
-static HEAD_TOO_LARGE: Farewell = Farewell {
-    status: "431 Request Header Fields Too Large",
-    extra: "",
-    body: r#"{"success":false,"message":"The request's address and headers are too large. Send parameters in the body of a POST."}"#,
-};
-
-static NOT_HTTP: Farewell = Farewell {
-    status: "400 Bad Request",
-    extra: "",
-    body: r#"{"success":false,"message":"This is not a request that can be read. Send HTTP/1.1, with everything but ASCII percent-encoded in the address."}"#,
-};
-
-/// What to say instead of hyper's own refusal of a request's head, which has no body. None: this is no such refusal.
-pub(super) fn instead_of(refusal: &[u8]) -> Option<String> {
-    let ends_here = refusal.windows(19).any(|w| w.eq_ignore_ascii_case(b"content-length: 0\r\n"));
-    match refusal.get(..13) {
-        Some(b"HTTP/1.1 431 " | b"HTTP/1.1 414 ") if ends_here => Some(HEAD_TOO_LARGE.text()),
-        Some(b"HTTP/1.1 400 ") if ends_here => Some(NOT_HTTP.text()),
-        _ => None,
-    }
-}
-
-impl Farewell {
-    fn text(&self) -> String {
-        let Farewell { status, extra, body } = self;
-        let length = body.len();
-        format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\n{extra}\
-             access-control-allow-origin: *\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        )
-    }
-}
-
-/// Says one last thing, then waits shortly for the client to have read it.
-pub(super) async fn farewell(mut socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, what: &Farewell) {
-    let text = what.text();
-    let _ = timeout(Duration::from_secs(1), async {
-        socket.write_all(text.as_bytes()).await?;
-        socket.shutdown().await?;
-        // Closing with bytes unread would make the system throw the answer away.
-        let mut space = [0; 1024];
-        for _ in 0..64 {
-            if socket.read(&mut space).await? == 0 {
-                break;
+        End::Done(done) => {
+            let refused = conn.into_parts().io.into_inner().refused();
+            match (refused, done) {
+                (Some((refused, took)), _) => refused.log(shared, *peer, took),
+                (None, Err(error)) => tracing::debug!(target: "connection", %peer, %error, "ended"),
+                (None, Ok(())) => {}
             }
+            None
         }
-        std::io::Result::Ok(())
-    })
-    .await;
+        End::Late => {
+            farewell::LATE.log(shared, *peer, watch.head_took());
+            farewell::LATE.say(conn.into_parts().io.into_inner()).await;
+            None
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Between hyper's messages and the plain ones of `model::exchange`. Bounds what is read; decides nothing else.
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::model::exchange::{HeaderValue, Method, Response};
 use crate::wire::Fault;
+use crate::wire::limits::{Share, Shares};
 
 /// The methods that the plain rooms tell apart.
 pub(super) fn method(method: &hyper::Method) -> Method {
@@ -23,6 +25,13 @@ pub(super) fn method(method: &hyper::Method) -> Method {
         hyper::Method::OPTIONS => Method::Options,
         _ => Method::Other,
     }
+}
+
+/// Whether a body is chunked and nothing else: we undo no other coding, and chunking twice is for those who hide something.
+pub(super) fn is_plainly_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    chunked && codings.next().is_none()
 }
 
 /// The `Content-Type`, if it is readable.
@@ -41,38 +50,92 @@ pub(super) fn headers(headers: &HeaderMap, wanted: &[&'static str]) -> Vec<(&'st
     wanted.iter().flat_map(values).collect()
 }
 
-/// The whole body, if it has at most `limit` bytes and arrives within `most`. A length that is announced too large is
-/// refused before a byte is read.
-pub(super) async fn body(mut body: Incoming, limit: usize, most: Duration) -> Result<Bytes, Fault> {
+/// A body takes so much that nobody counts: connections are counted already.
+const UNCOUNTED: usize = 4 << 10;
+
+/// What a body may take.
+pub(super) struct Room<'a> {
+    /// Its most bytes.
+    pub(super) limit: usize,
+    /// How long it may take to arrive.
+    pub(super) time: Duration,
+    /// The memory that all bodies share.
+    pub(super) memory: &'a Shares,
+    /// Who takes of it.
+    pub(super) client: IpAddr,
+}
+
+/// A body in more than one piece.
+struct Joined {
+    bytes: BytesMut,
+    /// What it has of the memory that all share; none while it is small.
+    share: Option<Share>,
+}
+
+impl Joined {
+    /// Makes it large enough for `need` bytes; `announced` is what the client says it will be.
+    fn reserve(&mut self, need: usize, announced: usize, room: &Room<'_>) -> Result<(), Fault> {
+        if need <= self.bytes.capacity() {
+            return Ok(());
+        }
+        // In steps, so that copying stays cheap and nobody reserves memory by a header.
+        let ahead = need.max(2 * self.bytes.capacity()).max(UNCOUNTED);
+        let ahead = if announced > 0 { ahead.min(announced) } else { ahead.min(room.limit) }.max(need);
+        if ahead > UNCOUNTED {
+            let held = self.share.as_ref().map_or(0, Share::amount);
+            let has_room = match &mut self.share {
+                Some(share) => share.grow(ahead - held),
+                None => {
+                    self.share = room.memory.take(room.client, ahead);
+                    self.share.is_some()
+                }
+            };
+            if !has_room {
+                return Err(Fault::NoRoom);
+            }
+        }
+        self.bytes.reserve(ahead - self.bytes.len());
+        Ok(())
+    }
+
+    fn finish(self) -> Bytes {
+        let bytes = self.bytes.freeze();
+        match self.share {
+            Some(share) => share.hold(bytes),
+            None => bytes,
+        }
+    }
+}
+
+/// The whole body, if there is room for it and it arrives in time. A length that is announced too large is refused
+/// before a byte is read.
+pub(super) async fn body(mut body: Incoming, room: &Room<'_>) -> Result<Bytes, Fault> {
+    let limit = room.limit;
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(Fault::BodyTooLarge(limit));
     }
     let mut first = Bytes::new();
-    let mut all: Option<BytesMut> = None;
+    let mut all: Option<Joined> = None;
     // Most bodies are here already, in one piece: no timer and no copy for them.
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     loop {
-        match frame(&mut body, &mut timer, most).await? {
-            None => return Ok(all.map_or(first, BytesMut::freeze)),
+        match frame(&mut body, &mut timer, room.time).await? {
+            None => return Ok(all.map_or(first, Joined::finish)),
             Some(frame) => {
                 let Ok(data) = frame.into_data() else { continue };
-                let held = all.as_ref().map_or(first.len(), BytesMut::len);
+                let held = all.as_ref().map_or(first.len(), |all| all.bytes.len());
                 if data.len() > limit - held {
                     return Err(Fault::BodyTooLarge(limit));
                 }
-                match &mut all {
-                    Some(all) => all.extend_from_slice(&data),
-                    None if first.is_empty() => first = data,
-                    None => {
-                        // What was announced is only believed up to a point: nobody reserves memory by a header.
-                        let size = (first.len() + data.len()).max((announced as usize).min(64 << 10));
-                        let mut joined = BytesMut::with_capacity(size);
-                        joined.extend_from_slice(&first);
-                        joined.extend_from_slice(&data);
-                        all = Some(joined);
-                    }
+                if all.is_none() && first.is_empty() {
+                    first = data;
+                    continue;
                 }
+                let all = all.get_or_insert_with(|| Joined { bytes: BytesMut::new(), share: None });
+                all.reserve(held + data.len(), announced as usize, room)?;
+                all.bytes.extend_from_slice(&std::mem::take(&mut first));
+                all.bytes.extend_from_slice(&data);
             }
         }
     }

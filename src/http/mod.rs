@@ -13,8 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch as watch_channel};
 use tokio::time::{sleep, timeout};
 
-use self::conn::Farewell;
 use self::count::Counts;
+use self::farewell::Farewell;
 use self::limit::Limit;
 use self::places::Places;
 use self::probes::Listening;
@@ -23,6 +23,7 @@ use self::watch::Times;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::wire::limits::Shares;
 use crate::wire::{Ctx, FAMILIES, Family};
 
 mod answer;
@@ -30,6 +31,11 @@ mod conn;
 mod convert;
 mod count;
 mod exposition;
+mod farewell;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod lengths;
 mod limit;
 pub mod log;
 mod notify;
@@ -86,6 +92,8 @@ struct Shared {
     trusted: Vec<IpNet>,
     times: Times,
     body_limit: usize,
+    /// The memory that bodies take on their way.
+    bodies: Shares,
     header_limit: usize,
     /// The next request's id.
     ids: AtomicU64,
@@ -193,6 +201,7 @@ impl Server {
             trusted: config.trusted_proxy,
             times: Times { header: config.header_timeout, idle: config.idle_timeout, stall: config.body_timeout },
             body_limit: config.body_limit,
+            bodies: Shares::new(config.body_memory),
             header_limit: config.header_limit,
             ids: AtomicU64::new(1),
             start: Instant::now(),
@@ -255,7 +264,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch_chan
         let own = match shared.places.as_ref().map(|places| places.take(peer)) {
             Some(None) => {
                 shared.metrics.turned_away.one();
-                refuse(socket, &refusals, &conn::CROWDED);
+                refuse(socket, peer, &shared, &refusals, &farewell::CROWDED);
                 continue;
             }
             Some(own) => own,
@@ -273,7 +282,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch_chan
             }
             Err(_) => {
                 shared.metrics.turned_away.one();
-                refuse(socket, &refusals, &conn::FULL);
+                refuse(socket, peer, &shared, &refusals, &farewell::FULL);
             }
         }
     }
@@ -295,11 +304,11 @@ impl Drop for Open {
     }
 }
 
-fn refuse(socket: TcpStream, refusals: &Arc<Semaphore>, why: &'static Farewell) {
+fn refuse(socket: TcpStream, peer: IpAddr, shared: &Shared, refusals: &Arc<Semaphore>, why: &'static Farewell) {
     if let Ok(turn) = Arc::clone(refusals).try_acquire_owned() {
-        tracing::debug!(target: "connection", "refused: too many connections");
+        why.log(shared, peer, Duration::ZERO);
         tokio::spawn(async move {
-            conn::farewell(socket, why).await;
+            why.say(socket).await;
             drop(turn);
         });
     }

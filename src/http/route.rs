@@ -108,6 +108,12 @@ pub(super) fn preflight() -> Response {
     }
 }
 
+/// The answer to a request of which two readers may see different ends.
+pub(super) fn unclear_length() -> Response {
+    let body = r#"{"success":false,"message":"The request does not say clearly how long it is. Send Content-Length or Transfer-Encoding: chunked, and each once."}"#;
+    fixed(400, "application/json; charset=utf-8", Bytes::from_static(body.as_bytes()), "UNCLEAR_LENGTH")
+}
+
 fn fixed(status: u16, kind: &'static str, body: Bytes, outcome: &'static str) -> Response {
     Response {
         status,

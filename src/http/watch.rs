@@ -8,14 +8,20 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::conn::instead_of;
+use super::farewell::{Farewell, instead_of};
+use super::lengths::Lengths;
 
 /// How long to go on reading after the last answer, and how much: closing while the client still sends would make
 /// its system throw the answer away.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// After so long without a request nothing is kept for a connection but its socket: buffers are made again in less than
+/// a microsecond, and most clients ask seldom.
+const REST: Duration = Duration::from_millis(100);
 const LINGER_BYTES: u64 = 8 << 20;
 
 /// The times a connection is given.
@@ -32,6 +38,15 @@ impl Times {
     fn shortest(&self) -> Duration {
         self.header.min(self.idle).min(self.stall).min(LINGER)
     }
+
+    /// How long a client may say nothing before it has said anything.
+    pub(super) fn silence(&self, watch: &Watch) -> Duration {
+        let (since, most) = match watch.phase.load(Relaxed) {
+            FRESH => (watch.since.load(Relaxed), self.header),
+            _ => (watch.since.load(Relaxed), self.idle),
+        };
+        most.saturating_sub(Duration::from_micros(watch.micros().saturating_sub(since)))
+    }
 }
 
 /// What is due now.
@@ -39,6 +54,8 @@ impl Times {
 pub(super) enum Due {
     /// Nothing; ask again after this time.
     Later(Duration),
+    /// Nothing has come for a while: keep nothing but the socket until something does.
+    Rest,
     /// The head took too long: tell the client and close.
     Late,
     /// Close without a word.
@@ -66,7 +83,15 @@ pub(super) struct Watch {
     stalled: AtomicU64,
     linger: AtomicBool,
     last: AtomicBool,
+    /// What is known of the head that is being read, and of the one that is being answered: one of the `LENGTH`s.
+    head: AtomicU8,
+    asked: AtomicU8,
 }
+
+// How a head says how long its body is: not seen, in one way at most, in two.
+const LENGTH_UNSEEN: u8 = 0;
+const LENGTH_ONCE: u8 = 1;
+const LENGTH_TWICE: u8 = 2;
 
 impl Watch {
     /// A connection accepted now; `start` is any earlier moment.
@@ -78,6 +103,8 @@ impl Watch {
             stalled: AtomicU64::new(FLOWING),
             linger: AtomicBool::new(false),
             last: AtomicBool::new(false),
+            head: AtomicU8::new(LENGTH_UNSEEN),
+            asked: AtomicU8::new(LENGTH_UNSEEN),
         };
         watch.enter(FRESH);
         watch
@@ -86,6 +113,8 @@ impl Watch {
     /// A request is being answered from now on. Returns the time since `start`.
     pub(super) fn busy(&self) -> Duration {
         self.phase.store(BUSY, Relaxed);
+        self.asked.store(self.head.load(Relaxed), Relaxed);
+        self.head.store(LENGTH_UNSEEN, Relaxed);
         self.start.elapsed()
     }
 
@@ -97,6 +126,17 @@ impl Watch {
     /// The client may still be sending when the connection closes.
     pub(super) fn linger(&self) {
         self.linger.store(true, Relaxed);
+    }
+
+    /// Whether the head of the request that is being answered said only once how long its body is. That is not known of
+    /// a head that came together with the request before.
+    pub(super) fn has_one_length(&self) -> bool {
+        self.asked.load(Relaxed) == LENGTH_ONCE
+    }
+
+    /// How long the head has been on its way.
+    pub(super) fn head_took(&self) -> Duration {
+        Duration::from_micros(self.micros().saturating_sub(self.since.load(Relaxed)))
     }
 
     /// The connection ends with the next answer.
@@ -133,7 +173,13 @@ impl Watch {
             _ => return Due::Later(times.shortest()),
         };
         let spent = Duration::from_micros(now.saturating_sub(begun));
-        if spent >= most { due } else { Due::Later((most - spent).min(times.shortest())) }
+        let idle = self.phase.load(Relaxed) == IDLE && stalled == FLOWING;
+        match most.saturating_sub(spent) {
+            Duration::ZERO => due,
+            _ if idle && spent >= REST => Due::Rest,
+            left if idle => Due::Later(left.min(REST - spent)),
+            left => Due::Later(left.min(times.shortest())),
+        }
     }
 
     fn enter(&self, phase: u8) {
@@ -146,12 +192,17 @@ impl Watch {
     }
 
     /// Bytes arrived, or (`false`) there are none for now.
-    fn read(&self, some: bool) {
+    /// Whether they begin a head.
+    fn read(&self, some: bool) -> bool {
         match self.phase.load(Relaxed) {
-            FRESH | IDLE | ANSWERED if some => self.enter(HEAD),
+            FRESH | IDLE | ANSWERED if some => {
+                self.enter(HEAD);
+                return true;
+            }
             ANSWERED => self.enter(IDLE),
             _ => {}
         }
+        false
     }
 
     fn wrote(&self, some: bool) {
@@ -169,27 +220,74 @@ pub(super) struct Watched {
     socket: TcpStream,
     watch: Arc<Watch>,
     lingered: u64,
+    /// What was read and belongs to the next request.
+    unread: Bytes,
+    lengths: Lengths,
+    /// What was said instead of hyper's refusal of a head, and how long that had been on its way.
+    refused: Option<(&'static Farewell, Duration)>,
 }
 
 impl Watched {
     pub(super) fn new(socket: TcpStream, watch: Arc<Watch>) -> Watched {
-        Watched { socket, watch, lingered: 0 }
+        Watched { socket, watch, lingered: 0, unread: Bytes::new(), lengths: Lengths::default(), refused: None }
     }
 
-    /// What is written while a head is being read comes from hyper itself: it refuses the head, without a word.
-    fn refusal(&self, bytes: &[u8]) -> Option<String> {
-        if self.watch.is_reading_head() { instead_of(bytes) } else { None }
+    /// Comes back when there is something to read, or the client is gone.
+    pub(super) async fn readable(&self) {
+        if self.unread.is_empty() {
+            // An error shows again when it is read.
+            let _ = self.socket.readable().await;
+        }
+    }
+
+    /// Gives back what was read too much.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// What was said instead of hyper's refusal of a head, and how long that had been on its way.
+    pub(super) fn refused(&self) -> Option<(&'static Farewell, Duration)> {
+        self.refused
+    }
+
+    fn pass(&mut self, bytes: &[u8]) {
+        if self.watch.read(true) {
+            self.lengths = Lengths::default();
+        }
+        if self.watch.is_reading_head() {
+            self.lengths.pass(bytes);
+            let seen = if self.lengths.are_two() { LENGTH_TWICE } else { LENGTH_ONCE };
+            self.watch.head.store(seen, Relaxed);
+        }
+    }
+
+    /// What is written while a head is being read comes from hyper itself: it refuses the head, without a word. A head
+    /// that came with the request before is read when that is answered; no answer of ours is empty.
+    fn refusal(&mut self, bytes: &[u8]) -> Option<String> {
+        if matches!(self.watch.phase.load(Relaxed), HEAD | ANSWERED) {
+            self.refused = instead_of(bytes).map(|farewell| (farewell, self.watch.head_took()));
+            self.refused.map(|(farewell, _)| farewell.text())
+        } else {
+            None
+        }
     }
 }
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        if !self.unread.is_empty() {
+            let some = self.unread.len().min(buf.remaining());
+            let bytes = self.unread.split_to(some);
+            buf.put_slice(&bytes);
+            self.pass(&bytes);
+            return Poll::Ready(Ok(()));
+        }
         let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
         if polled.is_pending() {
             self.watch.read(false);
         } else if buf.filled().len() > before {
-            self.watch.read(true);
+            self.pass(&buf.filled()[before..]);
         }
         polled
     }
@@ -260,7 +358,7 @@ mod tests {
     const TIMES: Times =
         Times { header: Duration::from_secs(10), idle: Duration::from_secs(75), stall: Duration::from_secs(15) };
 
-    fn after(seconds: u64, steps: impl Fn(&Watch)) -> Due {
+    fn after<T>(seconds: u64, steps: impl Fn(&Watch) -> T) -> Due {
         let mut watch = Watch::new(Instant::now());
         steps(&watch);
         watch.start -= Duration::from_secs(seconds);
@@ -278,7 +376,8 @@ mod tests {
         };
         assert_eq!(after(11, |_| {}), Due::Close, "a client that says nothing");
         assert_eq!(after(11, |w| w.read(true)), Due::Late, "a client that does not finish its head");
-        assert_eq!(after(60, idle), Due::Later(LINGER), "an idle client may wait");
+        assert_eq!(after(60, idle), Due::Rest, "an idle client may wait");
+        assert!(matches!(after(0, idle), Due::Later(soon) if soon <= REST), "but its buffers are not kept for long");
         assert_eq!(after(76, idle), Due::Close);
         assert_eq!(after(11, |w| (idle(w), w.read(true)).1), Due::Late, "the clock of the head starts with its bytes");
         let busy = |w: &Watch| {

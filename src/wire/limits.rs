@@ -1,5 +1,6 @@
 //! What answers may take that are large, or come from elsewhere: the longest of them, how many are fetched at a time,
-//! how much memory they take together until they are sent. Nobody takes all of it alone.
+//! how much memory they take together until they are sent. Nobody takes all of it alone: what is to be had in parts
+//! are [`Shares`], for others too.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -47,7 +48,7 @@ impl Limits {
 }
 
 /// Something to be had in parts by many.
-struct Shares(Arc<Mutex<Taken>>);
+pub struct Shares(Arc<Mutex<Taken>>);
 
 struct Taken {
     left: usize,
@@ -62,26 +63,36 @@ pub struct Share {
 }
 
 impl Shares {
-    fn new(left: usize) -> Shares {
+    /// So much of it.
+    pub fn new(left: usize) -> Shares {
         Shares(Arc::new(Mutex::new(Taken { left, by: HashMap::new() })))
     }
 
     /// A part for this client, unless the client had more with it than is left now: one gets half, two get a third
     /// each, and mostly somebody else still gets something.
-    fn take(&self, client: IpAddr, amount: usize) -> Option<Share> {
-        let client = subscriber(client);
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let with_it = taken.by.get(&client).copied().unwrap_or_default().checked_add(amount)?;
-        if with_it > taken.left {
-            return None;
-        }
-        taken.left -= amount;
-        taken.by.insert(client, with_it);
-        Some(Share { of: Arc::clone(&self.0), client, amount })
+    pub fn take(&self, client: IpAddr, amount: usize) -> Option<Share> {
+        let mut share = Share { of: Arc::clone(&self.0), client: subscriber(client), amount: 0 };
+        share.grow(amount).then_some(share)
     }
 }
 
 impl Share {
+    /// Makes it larger by so much, under the same condition; false, and nothing changes, if that cannot be.
+    pub fn grow(&mut self, by: usize) -> bool {
+        let mut taken = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let had = taken.by.get(&self.client).copied().unwrap_or_default();
+        let Some(with_it) = had.checked_add(by).filter(|with_it| *with_it <= taken.left) else { return false };
+        taken.left -= by;
+        taken.by.insert(self.client, with_it);
+        self.amount += by;
+        true
+    }
+
+    /// How much it is.
+    pub fn amount(&self) -> usize {
+        self.amount
+    }
+
     /// How many bytes of content it is for, where it is one of the memory.
     pub fn content(&self) -> usize {
         self.amount / WEIGHT

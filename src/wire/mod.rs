@@ -79,6 +79,8 @@ pub enum Fault {
     BodyTimeout,
     /// The body ended early or was badly framed.
     BodyBroken,
+    /// Too many bytes of bodies are being read already.
+    NoRoom,
     /// A bug: the answering code panicked.
     Panicked,
 }

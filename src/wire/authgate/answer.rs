@@ -87,6 +87,7 @@ impl Denied {
             Fault::BodyBroken => {
                 Denied::new(400, "Request could not be read to its end. Send it again.", "BODY_BROKEN")
             }
+            Fault::NoRoom => Denied::new(503, "The server is busy. Try again in a moment.", "BUSY").after(1),
             Fault::Panicked => Denied::INTERNAL,
         }
     }

@@ -126,9 +126,14 @@ pub(super) fn fault(fault: Fault) -> Response {
         }
         Fault::BodyTimeout => (408, "BODY_TIMEOUT", "The request did not arrive in time. Send it again".into()),
         Fault::BodyBroken => (400, "BODY_BROKEN", "The request could not be read to its end. Send it again".into()),
+        Fault::NoRoom => (503, "BUSY", "The server is busy. Try again in a moment".into()),
         Fault::Panicked => (INTERNAL.0, INTERNAL.1, INTERNAL.2.into()),
     };
-    plain(status, code, message, "")
+    let mut response = plain(status, code, message, "");
+    if fault == Fault::NoRoom {
+        response.headers.push(("retry-after", HeaderValue::Fixed("1")));
+    }
+    response
 }
 
 fn plain(status: u16, code: &'static str, message: Cow<'static, str>, call: &'static str) -> Response {

@@ -219,6 +219,8 @@ pub(super) fn fault(ctx: &Ctx, version: &'static Version, fault: Fault) -> Respo
         }
         Fault::BodyTimeout => (408, "The request did not arrive in time. Send it again.".into(), "BODY_TIMEOUT"),
         Fault::BodyBroken => (400, "The request could not be read to its end. Send it again.".into(), "BODY_BROKEN"),
+        // Refused by the server's state, not by the request: clients know no other status than 200 for that.
+        Fault::NoRoom => (200, words::text(&Refusal::Busy, None), Refusal::Busy.code()),
         Fault::Panicked => (500, INTERNAL.into(), "INTERNAL"),
     };
     let mut sealer = Sealer::new(version, None);
@@ -228,6 +230,9 @@ pub(super) fn fault(ctx: &Ctx, version: &'static Version, fault: Fault) -> Respo
     let body = shaped(version, "", &mut failed(message, code), ctx);
     let sealed = sealer.none().close(body, ctx.clock.now());
     let mut headers = headers();
+    if fault == Fault::NoRoom {
+        headers.push(("retry-after", HeaderValue::Fixed("1")));
+    }
     headers.extend(sealed.headers.into_iter().flatten());
     Response { status, headers, body: sealed.body, note: Note { app: None, call: "", outcome: code } }
 }

@@ -23,6 +23,9 @@ use super::{Answer, Ctx, Door, Family, Fault, turns};
 
 mod answer;
 pub mod calls;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod seal;
 pub mod versions;
 mod words;

@@ -102,6 +102,7 @@ fn fault(_: &Ctx, fault: Fault) -> Response {
         Fault::BodyTooLarge(_) => (413, "What was sent is too large.", "BODY_TOO_LARGE"),
         Fault::BodyTimeout => (408, "It did not arrive in time. Send it again.", "BODY_TIMEOUT"),
         Fault::BodyBroken => (400, "It could not be read to its end. Send it again.", "BODY_BROKEN"),
+        Fault::NoRoom => (503, "Too much is being sent to this server. Try again in a moment.", "BUSY"),
         Fault::Panicked => (500, "It is our fault. Nothing was changed.", "INTERNAL"),
     };
     notice(status, "That did not work", text, "", code)

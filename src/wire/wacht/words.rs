@@ -83,6 +83,7 @@ pub(super) fn fault(fault: Fault) -> Words {
         }
         Fault::BodyTimeout => Words { outcome: "BODY_TIMEOUT", ..Words::bad(408, "Bad request body") },
         Fault::BodyBroken => Words { outcome: "BODY_BROKEN", ..Words::bad(400, "Bad request body") },
+        Fault::NoRoom => Words { outcome: "BUSY", ..too_many().after(Duration::ZERO) },
         Fault::Panicked => Words::new(500, "Something went wrong", INTERNAL.0, INTERNAL.1),
     }
 }

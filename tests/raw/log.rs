@@ -1,0 +1,48 @@
+//! What never becomes a request has a line in the log all the same.
+
+use super::{Client, POST, WRITES, server};
+
+#[test]
+fn whatever_is_answered_is_logged() {
+    let server = server(&["--header-timeout", "300ms", "--max-connections", "1", "--log-format", "json"]);
+    for (bytes, status) in [
+        (format!("{POST}x: {}", "MARKED".repeat(10_000)), 431),
+        ("MARKED\r\n\r\n".to_owned(), 400),
+        (format!("{POST}content-length: 38\r\ntransfer-encoding: chunked\r\n\r\n26\r\n{WRITES}\r\n0\r\n\r\n"), 400),
+        ("GET /MARKED".to_owned(), 408),
+    ] {
+        // The place of the one before may not be free yet.
+        let mut answers;
+        loop {
+            let mut client = Client::new(&server);
+            client.send(bytes.as_bytes());
+            answers = client.answers();
+            if answers.first().is_none_or(|answer| answer.status != 503) {
+                break;
+            }
+        }
+        assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [status]);
+    }
+    let (_, log) = {
+        let taken = Client::new(&server);
+        super::support::until("the place is taken", || Client::new(&server).answers().iter().any(|a| a.status == 503));
+        drop(taken);
+        server.stop()
+    };
+    for (outcome, status) in [
+        ("HEAD_TOO_LARGE", 431),
+        ("NOT_HTTP", 400),
+        ("UNCLEAR_LENGTH", 400),
+        ("HEAD_TIMEOUT", 408),
+        ("TOO_MANY_CONNECTIONS", 503),
+    ] {
+        let line = log.iter().find(|line| line.contains(outcome)).unwrap_or_else(|| panic!("{outcome}: {log:#?}"));
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(line["target"], "request", "{line}");
+        assert_eq!(line["outcome"], outcome);
+        assert_eq!(line["status"], status);
+        assert_eq!(line["peer"], "127.0.0.1");
+        assert!(line["id"].is_u64() && line["took_us"].is_u64(), "{line}");
+    }
+    assert!(!log.iter().any(|line| line.contains("MARKED")), "{log:#?}");
+}
