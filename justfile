@@ -44,9 +44,14 @@ soak *args:
 torture *args:
     TORTURE_LONG=1 TORTURE_ARGUMENTS="{{ args }}" .ci/run torture
 
+# Fuzz what reads what strangers send: `just fuzz [SECONDS] [TARGET…]` (installs cargo-fuzz).
+fuzz *args:
+    fuzz/run.sh {{ args }}
+
 # Rewrite all sources in the project's format.
 fmt:
     cargo fmt
     cargo fmt --manifest-path tests/clients/Cargo.toml
     cargo fmt --manifest-path bench/Cargo.toml
     cargo fmt --manifest-path torture/Cargo.toml
+    cargo fmt --manifest-path fuzz/Cargo.toml

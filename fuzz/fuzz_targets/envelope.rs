@@ -1,0 +1,4 @@
+//! The target `envelope`; what it asserts stands in src/.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keystead_fuzz::run("envelope", data));
