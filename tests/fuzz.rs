@@ -63,6 +63,8 @@ fn what_the_vectors_ask_holds_what_every_input_must() {
         let text = block.split_once('\n').and_then(|(_, text)| text.split_once("```")).unwrap().0;
         targets::run("document", text.as_bytes());
     }
+    let imported = targets::document::IMPORTED.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(imported > 0, "no document went in");
     targets::run(
         "multipart",
         b"multipart/form-data; boundary=b\n--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--b--\r\n",

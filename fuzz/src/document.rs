@@ -1,5 +1,7 @@
 //! The app document: what is accepted fits the limits, goes into a database, and comes out the same each time.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use keystead::domain::document::check::{Overrides, Rules, check};
 use keystead::domain::document::export::export;
 use keystead::domain::document::import;
@@ -14,6 +16,9 @@ const NOW: Time = Time(1_800_000_000);
 const FILE_LIMIT: usize = 4_096;
 /// Hashing is what takes time here, and it is not what is fuzzed.
 const MOST_PASSWORDS: usize = 2;
+
+/// How many documents went in: a target that refuses everything shows nothing.
+pub static IMPORTED: AtomicUsize = AtomicUsize::new(0);
 
 /// The text of a document.
 pub(crate) fn document(data: &[u8]) {
@@ -32,6 +37,7 @@ pub(crate) fn document(data: &[u8]) {
     }
     let world = World::get();
     let Some(first) = goes_in(world, checked) else { return };
+    IMPORTED.fetch_add(1, Relaxed);
     let again = parse(first.as_bytes()).unwrap_or_else(|problem| panic!("the export is refused: {problem}\n{first}"));
     let again = check(again, &Overrides::default(), &rules, NOW)
         .unwrap_or_else(|problems| panic!("the export does not fit: {problems}\n{first}"));

@@ -1,7 +1,7 @@
 //! What each fuzz target asserts about any input; a target in fuzz_targets/ only hands bytes over. The tests of the
 //! server compile this too, to replay seeds and findings. A property that does not hold panics.
 
-mod document;
+pub mod document;
 mod envelope;
 mod exchange;
 mod forms;

@@ -32,9 +32,9 @@ const APP: &str = r#"{
   "format": "keystead-app", "version": 1,
   "owner": {"name": "acme", "ownerid": "AbCdEfGh12"}, "name": "demo",
   "secret": "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225",
-  "sellerkey": "0123456789abcdef0123456789abcdef",
-  "id": "6f1c0a52-6b1e-4c7e-9a43-0c1f6f0f7a11",
-  "api_key": "00112233445566778899aabbccddeeff",
+  "sellerkey": "76543210fedcba9876543210fedcba98",
+  "id": "7a2d1b63-6b1e-4c7e-9a43-0c1f6f0f7a11",
+  "api_key": "ffeeddccbbaa99887766554433221100",
   "api_secret": "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210",
   "settings": {"wachtDefault": "1", "wachtStaging": "1"},
   "plans": ["default"],
@@ -46,6 +46,16 @@ const APP: &str = r#"{
   "chats": ["lobby"]
 }"#;
 
+/// What stands for what the app is known by; as in the test vectors.
+const FIXED: [(&str, &str); 5] = [
+    ("{api-key}", "ffeeddccbbaa99887766554433221100"),
+    ("{api-secret}", "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"),
+    ("{app}", "7a2d1b63-6b1e-4c7e-9a43-0c1f6f0f7a11"),
+    ("{ownerid}", OWNERID),
+    ("{secret}", "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225"),
+];
+
+/// The server of this process.
 pub(crate) struct World {
     ctx: Arc<Ctx>,
     folder: tempfile::TempDir,
@@ -153,7 +163,8 @@ impl World {
     /// The input with its placeholders replaced.
     pub(crate) fn filled(&self, data: &[u8]) -> Vec<u8> {
         let mut filled = data.to_vec();
-        for (placeholder, id) in &self.sessions {
+        let sessions = self.sessions.iter().map(|(placeholder, id)| (*placeholder, id.as_str()));
+        for (placeholder, id) in sessions.chain(FIXED) {
             let placeholder = placeholder.as_bytes();
             while let Some(at) = filled.windows(placeholder.len()).position(|window| window == placeholder) {
                 filled.splice(at..at + placeholder.len(), id.bytes());
