@@ -16,7 +16,16 @@ const HELD: usize = 2;
 
 #[test]
 fn nobody_fills_the_memory_with_bodies_that_never_end() {
-    let server = server(&["--trusted-proxy", "127.0.0.0/8", "--body-limit", "64KiB", "--body-memory", "256KiB"]);
+    let server = server(&[
+        "--trusted-proxy",
+        "127.0.0.0/8",
+        "--body-limit",
+        "64KiB",
+        "--body-memory",
+        "256KiB",
+        "--body-timeout",
+        "1h",
+    ]);
     let body = format!("type=check&x={}", "y".repeat(LARGE - 13));
     let greedy = || {
         let mut clients: Vec<_> = (0..20).map(|_| Client::new(&server)).collect();
@@ -57,7 +66,16 @@ fn nobody_fills_the_memory_with_bodies_that_never_end() {
 
 #[test]
 fn each_format_has_words_for_it() {
-    let server = server(&["--trusted-proxy", "127.0.0.0/8", "--body-limit", "64KiB", "--body-memory", "128KiB"]);
+    let server = server(&[
+        "--trusted-proxy",
+        "127.0.0.0/8",
+        "--body-limit",
+        "64KiB",
+        "--body-memory",
+        "128KiB",
+        "--body-timeout",
+        "1h",
+    ]);
     let body = "y".repeat(LARGE);
     let mut holds = Client::new(&server);
     holds.send(&by("1.1.1.1", &body, LARGE - 1));
