@@ -67,12 +67,14 @@ static NOT_HTTP: Farewell = Farewell {
 
 /// What to say instead of hyper's own refusal of a request's head, which has no body. None: this is no such refusal.
 pub(super) fn instead_of(refusal: &[u8]) -> Option<&'static Farewell> {
+    // First what a glance shows: these may be megabytes of an answer that is long on its way.
+    let ours = match refusal.get(..13) {
+        Some(b"HTTP/1.1 431 " | b"HTTP/1.1 414 ") => &HEAD_TOO_LARGE,
+        Some(b"HTTP/1.1 400 ") => &NOT_HTTP,
+        _ => return None,
+    };
     let ends_here = refusal.windows(19).any(|w| w.eq_ignore_ascii_case(b"content-length: 0\r\n"));
-    match refusal.get(..13) {
-        Some(b"HTTP/1.1 431 " | b"HTTP/1.1 414 ") if ends_here => Some(&HEAD_TOO_LARGE),
-        Some(b"HTTP/1.1 400 ") if ends_here => Some(&NOT_HTTP),
-        _ => None,
-    }
+    ends_here.then_some(ours)
 }
 
 impl Farewell {
