@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::time::Time;
 
@@ -26,7 +26,8 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now(&self) -> Time {
         match self {
-            Clock::System => Time(chrono::Utc::now().timestamp()),
+            // Before 1970 is 1970: nothing of ours happened then.
+            Clock::System => Time(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)),
             Clock::Test(seconds) => Time(seconds.load(Ordering::Relaxed)),
         }
     }

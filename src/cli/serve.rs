@@ -55,7 +55,8 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         Exit::new(Code::Configuration, format!("cannot use the socket that was handed over: {error}"))
     })?;
     let mut lock = take_lock(config, handed.is_some()).map_err(|error| locked(&config.database, error))?;
-    let log = http::log::start(config);
+    let log = http::log::start(config)
+        .map_err(|error| Exit::failure(format!("cannot start the thread that writes the log: {error}")))?;
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
     let vault = Vault::read(config.vault_key.as_deref())?;

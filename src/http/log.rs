@@ -2,39 +2,35 @@
 //! its own so that nobody who answers waits for a terminal or a disk. Never a query, a body or a header.
 
 use std::cell::RefCell;
-use std::fmt::{self, Write as _};
-use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
+use std::fmt::{self, Write};
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::log_out::{self, LogOut};
 use crate::clock::Clock;
 use crate::config::{Config, Level, LogFormat};
 use crate::model::exchange::Response;
 
-/// How long the writing thread waits after a batch: lines that come meanwhile are written together, and nobody has to
-/// wake it for each.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// Lines that may wait. If stderr is stuck, the rest is lost; the server is not.
-const WAITING: usize = 16 << 10;
-
-/// Counts the lines that found no place; the log is the process's, and so is this.
-static LOST: OnceLock<ErrorCounter> = OnceLock::new();
-
 /// Writes what is left when it is dropped.
-pub struct Guard(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
+pub struct Guard(#[expect(dead_code, reason = "held for its drop")] log_out::Guard);
+
+/// Where all lines go: the log is the process's, and so is this.
+static OUT: OnceLock<Arc<LogOut>> = OnceLock::new();
+
+/// Where the lines of requests go, if they are wanted. They do not go through `tracing`: there are many.
+static REQUESTS: OnceLock<(Arc<LogOut>, Lines)> = OnceLock::new();
 
 /// Starts the log for the whole process. A second start changes nothing.
-pub fn start(config: &Config) -> Guard {
+pub fn start(config: &Config) -> io::Result<Guard> {
     let json = match config.log_format {
         LogFormat::Auto => !io::stderr().is_terminal(),
         LogFormat::Text => false,
@@ -48,59 +44,76 @@ pub fn start(config: &Config) -> Guard {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let out = Batched(BufWriter::with_capacity(64 << 10, io::stderr()));
-    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(WAITING).lossy(true).finish(out);
-    let _ = LOST.set(writer.error_counter());
-    let log = tracing_subscriber::fmt().event_format(Lines { json }).with_writer(writer).with_max_level(level).finish();
+    let lines = Lines { json };
+    let (out, guard) = LogOut::start(io::stderr())?;
+    let _ = OUT.set(Arc::clone(&out));
+    if level >= LevelFilter::INFO {
+        let _ = REQUESTS.set((Arc::clone(&out), lines));
+    }
+    let log = tracing_subscriber::fmt().event_format(lines).with_writer(out).with_max_level(level).finish();
     let _ = tracing::subscriber::set_global_default(log);
     std::panic::set_hook(Box::new(|panic| {
         // The message may hold what a customer sent: the place is enough to find the bug.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a bug: the code panicked");
     }));
-    Guard(guard)
+    Ok(Guard(guard))
 }
 
 /// How many lines were lost because stderr did not take them in time.
 pub(super) fn lost() -> u64 {
-    LOST.get().map_or(0, |counter| counter.dropped_lines() as u64)
+    OUT.get().map_or(0, |out| out.lost())
 }
 
 /// The line of one request. `took` is asked only if the line is written.
 pub(super) fn request(id: u64, family: &'static str, peer: IpAddr, response: &Response, took: impl Fn() -> Duration) {
+    thread_local! {
+        /// The line that is being made; its room is used again.
+        static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    let Some((out, lines)) = REQUESTS.get() else { return };
     let note = &response.note;
-    tracing::info!(
-        target: "request",
-        id,
-        app = note.app.as_deref().unwrap_or_default(),
-        family,
-        "type" = note.call,
-        outcome = note.outcome,
-        status = response.status,
-        took_us = u64::try_from(took().as_micros()).unwrap_or(u64::MAX),
-        peer = %peer,
-    );
-}
-
-/// Stderr in batches.
-struct Batched(BufWriter<Stderr>);
-
-impl Write for Batched {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    /// Called by the writing thread when no line is left.
-    fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.0.flush();
-        std::thread::sleep(PAUSE);
-        flushed
-    }
+    LINE.with_borrow_mut(|line| {
+        line.clear();
+        // Text takes whatever is written to it.
+        let _ = lines.begin(line, "INFO", "request");
+        let mut fields = Fields::of(lines.json, line);
+        fields.number("id", id);
+        fields.text("app", note.app.as_deref().unwrap_or_default());
+        fields.text("family", family);
+        fields.text("type", note.call);
+        fields.text("outcome", note.outcome);
+        fields.number("status", response.status);
+        fields.number("took_us", took().as_micros());
+        fields.field("peer", |out, _| write!(out, "\"{peer}\""));
+        line.push_str(lines.end());
+        out.push(line.as_bytes());
+    });
 }
 
 /// One event, one line. By hand, because a line is written for every request.
+#[derive(Clone, Copy)]
 struct Lines {
     json: bool,
+}
+
+impl Lines {
+    fn begin(self, out: &mut impl Write, level: &str, target: &str) -> fmt::Result {
+        if !self.json {
+            now(out)?;
+            return write!(out, " {level:5} {target}");
+        }
+        out.write_str("{\"time\":\"")?;
+        now(out)?;
+        for part in ["\",\"level\":\"", level, "\",\"target\":\"", target, "\""] {
+            out.write_str(part)?;
+        }
+        Ok(())
+    }
+
+    fn end(self) -> &'static str {
+        if self.json { "}\n" } else { "\n" }
+    }
 }
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -110,27 +123,16 @@ where
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let meta = event.metadata();
-        if self.json {
-            out.write_str("{\"time\":\"")?;
-            now(&mut out)?;
-            out.write_str("\",\"level\":\"")?;
-            out.write_str(meta.level().as_str())?;
-            out.write_str("\",\"target\":\"")?;
-            out.write_str(meta.target())?;
-            out.write_char('"')?;
-        } else {
-            now(&mut out)?;
-            write!(out, " {:5} {}", meta.level().as_str(), meta.target())?;
-        }
-        let mut fields = Fields { json: self.json, out: &mut out, result: Ok(()) };
+        self.begin(&mut out, meta.level().as_str(), meta.target())?;
+        let mut fields = Fields::of(self.json, &mut out);
         event.record(&mut fields);
         fields.result?;
-        out.write_str(if self.json { "}\n" } else { "\n" })
+        out.write_str(self.end())
     }
 }
 
 /// The time of the line, to the second.
-fn now(out: &mut Writer<'_>) -> fmt::Result {
+fn now(out: &mut impl Write) -> fmt::Result {
     thread_local! {
         /// The second last written on this thread, spelled out.
         static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
@@ -147,53 +149,65 @@ fn now(out: &mut Writer<'_>) -> fmt::Result {
     })
 }
 
-struct Fields<'a, 'w> {
+struct Fields<'a, W> {
     json: bool,
-    out: &'a mut Writer<'w>,
+    out: &'a mut W,
     result: fmt::Result,
 }
 
-impl Fields<'_, '_> {
-    fn field(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'_>, bool) -> fmt::Result) {
+impl<'a, W: Write> Fields<'a, W> {
+    fn of(json: bool, out: &'a mut W) -> Fields<'a, W> {
+        Fields { json, out, result: Ok(()) }
+    }
+
+    fn field(&mut self, name: &str, write: impl FnOnce(&mut W, bool) -> fmt::Result) {
         if self.result.is_err() {
             return;
         }
         self.result = (|| {
             if self.json {
                 self.out.write_str(",\"")?;
-                self.out.write_str(field.name())?;
+                self.out.write_str(name)?;
                 self.out.write_str("\":")?;
             } else {
                 self.out.write_char(' ')?;
-                if field.name() != "message" {
-                    self.out.write_str(field.name())?;
+                if name != "message" {
+                    self.out.write_str(name)?;
                     self.out.write_char('=')?;
                 }
             }
             write(self.out, self.json)
         })();
     }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.field(name, |out, _| quoted(out, value));
+    }
+
+    fn number(&mut self, name: &str, value: impl fmt::Display) {
+        self.field(name, |out, _| write!(out, "{value}"));
+    }
 }
 
-impl Visit for Fields<'_, '_> {
+impl<W: Write> Visit for Fields<'_, W> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.field(field, |out, _| quoted(out, value));
+        self.text(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.field(field, |out, _| write!(out, "{value}"));
+        self.number(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.field(field, |out, _| write!(out, "{value}"));
+        self.number(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.field(field, |out, _| write!(out, "{value}"));
+        self.number(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |out, json| {
+        self.field(field.name(), |out, json| {
             let plain = !json && field.name() == "message";
             if !plain {
                 out.write_char('"')?;
@@ -204,17 +218,21 @@ impl Visit for Fields<'_, '_> {
     }
 }
 
-fn quoted(out: &mut Writer<'_>, text: &str) -> fmt::Result {
+fn quoted(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
     Escaped(out).write_str(text)?;
     out.write_char('"')
 }
 
 /// Writes a text so that it can stand between quotes in JSON, and cannot steer a terminal.
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+struct Escaped<'a, W>(&'a mut W);
 
-impl fmt::Write for Escaped<'_, '_> {
+impl<W: Write> Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of it is plain, and one look at bytes is cheaper than one at characters.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+            return self.0.write_str(text);
+        }
         let special = |c: char| c == '"' || c == '\\' || c.is_control();
         let mut rest = text;
         while let Some(at) = rest.find(special) {
@@ -240,7 +258,7 @@ mod tests {
     fn strings_stay_valid_json() {
         for text in ["", "plain", "a\"b\\c\nd\u{1}e\u{7f}\u{9b}f", "ü\u{1F600}", "\"", "\n"] {
             let mut out = String::new();
-            quoted(&mut Writer::new(&mut out), text).expect("writes");
+            quoted(&mut out, text).expect("writes");
             assert_eq!(serde_json::from_str::<String>(&out).expect(&out), text);
             assert!(!out.chars().any(char::is_control), "{out:?}");
         }

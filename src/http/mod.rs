@@ -38,6 +38,7 @@ pub mod fuzzing;
 mod lengths;
 mod limit;
 pub mod log;
+mod log_out;
 mod notify;
 pub mod passed;
 mod places;
