@@ -1,10 +1,12 @@
 //! Sessions: opening one (`init`), finding a live one, ending.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::model::app::App;
 use crate::model::ids::SessionId;
 use crate::model::session::{Session, SessionKind, SessionUser};
+use crate::model::sign_key::SignKey;
 use crate::model::time::Time;
 use crate::store::{self, Tx, apps, sessions};
 
@@ -121,7 +123,7 @@ pub fn open(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &Opening<'_>) -> Resu
         check_hash(tx, app, by.hash, by.hash_kind)?;
     }
     let sign_key = match by.enckey {
-        Enckey::Given(key) | Enckey::Envelope(key) => Some(format!("{key}-{}", app.secret).into()),
+        Enckey::Given(key) | Enckey::Envelope(key) => Some(Arc::new(SignKey::new([key, "-", &app.secret].concat()))),
         Enckey::Missing | Enckey::NotApplicable => None,
     };
     let session = Session { sign_key, ..new(app, by.id, by.ip, by.now, settings.session_seconds) };

@@ -227,6 +227,7 @@ mod tests {
             ownerid: "AbCdEfGh12".into(),
             owner: "owner".into(),
             secret: String::new(),
+            sign_key: std::sync::Arc::new(crate::model::sign_key::SignKey::new("")),
             sellerkey: String::new(),
             uuid: "".into(),
             api_key: "".into(),

@@ -26,7 +26,7 @@ pub(super) struct Client {
     pub(super) peer: IpAddr,
     pub(super) watch: Arc<Watch>,
     /// The server does not stop while anybody holds one of these, unless it has waited long enough.
-    pub(super) _running: watch::Receiver<bool>,
+    pub(super) running: watch::Receiver<bool>,
 }
 
 /// How a time of requests ended.
@@ -45,7 +45,7 @@ enum End {
 pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let watch = Arc::new(Watch::new(shared.start));
     let mut io = Watched::new(socket, Arc::clone(&watch));
-    let client = Arc::new(Client { shared, peer, watch, _running: stop.clone() });
+    let client = Arc::new(Client { shared, peer, watch, running: stop.clone() });
     // Most connections say nothing most of the time: hyper, with its buffers, is there only while there is something to
     // read, and out of this future, which lives as long as the connection.
     while asks(&io, &client, &mut stop).await {
@@ -85,10 +85,14 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
         let mut timer = pin!(sleep(Duration::ZERO));
         let mut stop = pin!(stop.wait_for(|stopping| *stopping));
         let (mut stopping, mut told) = (false, false);
+        // Whether both have been polled once. They then wake this task, whoever polls it, and need no second look before
+        // they have come.
+        let mut set = false;
         poll_fn(|cx| {
             loop {
                 // Before the connection: a request that comes with the stop must hear that it is the last.
-                if !stopping && stop.as_mut().poll(cx).is_ready() {
+                let look = !set || client.running.has_changed().unwrap_or(true);
+                if !stopping && look && stop.as_mut().poll(cx).is_ready() {
                     stopping = true;
                     watch.set_last();
                 }
@@ -106,6 +110,10 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
                 }
                 break;
             }
+            if set && !timer.is_elapsed() {
+                return Poll::Pending;
+            }
+            set = true;
             while timer.as_mut().poll(cx).is_ready() {
                 match watch.due(&shared.times) {
                     Due::Later(more) => timer.as_mut().reset(Instant::now() + more),

@@ -169,11 +169,11 @@ pub(super) fn outgoing(response: Response, close: bool) -> hyper::Response<Full<
     headers.reserve(response.headers.len() + usize::from(close));
     for (name, value) in response.headers {
         let value = match value {
-            HeaderValue::Fixed(text) => Ok(header::HeaderValue::from_static(text)),
+            HeaderValue::Fixed(text) => Ok(fixed(text)),
             HeaderValue::Made(text) => header::HeaderValue::from_maybe_shared(Bytes::from(text)),
         };
         match value {
-            Ok(value) => drop(headers.append(HeaderName::from_static(name), value)),
+            Ok(value) => drop(headers.append(named(name), value)),
             // A broken header costs itself, not the answer; its text may be a secret.
             Err(_) => tracing::error!(name, "a header's value is not visible ASCII"),
         }
@@ -182,6 +182,32 @@ pub(super) fn outgoing(response: Response, close: bool) -> hyper::Response<Full<
         headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     }
     out
+}
+
+/// The name as hyper knows it. Those that every answer has are made when the program is built, not for each answer.
+fn named(name: &'static str) -> HeaderName {
+    const SIGNATURE: HeaderName = HeaderName::from_static("signature");
+    match name {
+        "content-type" => header::CONTENT_TYPE,
+        "access-control-allow-origin" => header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        "access-control-expose-headers" => header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        "signature" => SIGNATURE,
+        _ => HeaderName::from_static(name),
+    }
+}
+
+/// The value as hyper knows it; likewise.
+fn fixed(text: &'static str) -> header::HeaderValue {
+    const JSON: header::HeaderValue = header::HeaderValue::from_static("application/json; charset=utf-8");
+    const ANYBODY: header::HeaderValue = header::HeaderValue::from_static("*");
+    const EXPOSED_TEXT: &str = "signature, x-signature-ed25519, x-signature-timestamp";
+    const EXPOSED: header::HeaderValue = header::HeaderValue::from_static(EXPOSED_TEXT);
+    match text {
+        "application/json; charset=utf-8" => JSON,
+        "*" => ANYBODY,
+        EXPOSED_TEXT => EXPOSED,
+        _ => header::HeaderValue::from_static(text),
+    }
 }
 
 #[cfg(test)]

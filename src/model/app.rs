@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ids::{AppId, OwnerRow, PlanId};
 use super::settings::Settings;
+use super::sign_key::SignKey;
 use super::time::Time;
 
 /// An account that has apps. `ownerid` is what its clients send.
@@ -33,6 +34,8 @@ pub struct App {
     pub owner: Arc<str>,
     /// 64 lower-case hex characters; signs 1.2 answers, and is inside every client.
     pub secret: String,
+    /// The same, ready to sign.
+    pub sign_key: Arc<SignKey>,
     /// 32 lower-case hex characters; opens the seller API.
     pub sellerkey: String,
     /// The id that clients of Authgate and Wacht know it by.

@@ -9,5 +9,6 @@ pub mod license;
 pub mod log;
 pub mod session;
 pub mod settings;
+pub mod sign_key;
 pub mod time;
 pub mod user;

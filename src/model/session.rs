@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::ids::{AppId, SessionId, UserId};
+use super::sign_key::SignKey;
 use super::time::Time;
 
 /// What a client got from `init`: the frame of all its later calls.
@@ -14,7 +15,7 @@ pub struct Session {
     /// The app it belongs to.
     pub app: AppId,
     /// What signs its answers: `<enckey>-<secret>`; none if the client sent no enckey.
-    pub sign_key: Option<Arc<str>>,
+    pub sign_key: Option<Arc<SignKey>>,
     /// The address that made it.
     pub ip: String,
     /// When it was made.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::app::App;
 use crate::model::ids::{AppId, OwnerRow};
 use crate::model::settings::Settings;
+use crate::model::sign_key::SignKey;
 use crate::model::time::Time;
 
 use super::{Change, Error, Result, Row, Store, Tx};
@@ -362,12 +363,14 @@ fn load_settings(tx: &mut Tx<'_>, app: &mut App) -> Result<()> {
 }
 
 fn app(row: &Row<'_>) -> Result<App> {
+    let secret = row.text(4)?;
     Ok(App {
         id: AppId(row.int(0)?),
         name: row.text(1)?.into(),
         ownerid: row.text(2)?.into(),
         owner: row.text(3)?.into(),
-        secret: row.text(4)?,
+        sign_key: Arc::new(SignKey::new(secret.as_str())),
+        secret,
         sellerkey: row.text(5)?,
         created_at: Time(row.int(6)?),
         paused_at: row.opt_int(7)?.map(Time),

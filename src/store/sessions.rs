@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::ids::{AppId, SessionId, UserId};
 use crate::model::session::{Session, SessionKind, SessionUser};
+use crate::model::sign_key::SignKey;
 use crate::model::time::Time;
 
 use super::waiting::AllWaiting;
@@ -107,7 +108,7 @@ pub fn insert(tx: &mut Tx<'_>, new: Session) -> Result<()> {
     let values = [
         (&id).into(),
         new.app.0.into(),
-        new.sign_key.as_deref().into(),
+        new.sign_key.as_deref().map(SignKey::text).into(),
         (&new.ip).into(),
         new.created_at.0.into(),
         new.expires_at.0.into(),
@@ -211,7 +212,7 @@ fn session(row: &Row<'_>) -> Result<Session> {
     Ok(Session {
         id: id(row, 0)?,
         app: AppId(row.int(1)?),
-        sign_key: row.opt_text(2)?.map(Into::into),
+        sign_key: row.opt_text(2)?.map(|text| Arc::new(SignKey::new(text))),
         ip: row.text(3)?,
         created_at: Time(row.int(4)?),
         expires_at: Time(row.int(5)?),

@@ -195,8 +195,32 @@ impl Pairs {
 }
 
 fn urlencoded(input: &[u8]) -> Pairs {
-    // Every input is a form; nothing here can fail. No query is the usual case, and should not allocate.
-    if input.is_empty() { Pairs::default() } else { serde_urlencoded::from_bytes(input).unwrap_or_default() }
+    // No query is the usual case, and should not allocate.
+    if input.is_empty() {
+        return Pairs::default();
+    }
+    // Every input is a form; nothing here can fail.
+    plain(input).unwrap_or_else(|| serde_urlencoded::from_bytes(input).unwrap_or_default())
+}
+
+/// What the decoder would make of an input in which nothing is encoded, as most are; none if something is.
+fn plain(input: &[u8]) -> Option<Pairs> {
+    if !input.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'%' | b'+')) {
+        return None;
+    }
+    let mut pairs = Pairs::usual();
+    for pair in std::str::from_utf8(input).ok()?.split('&').filter(|pair| !pair.is_empty()) {
+        if pairs.spans.len() == MAX_FIELDS {
+            pairs.overflow = true;
+            break;
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let at = pairs.text.len();
+        pairs.text.push_str(name);
+        pairs.text.push_str(value);
+        pairs.spans.push(Span { name: at, value: at + name.len(), end: pairs.text.len() });
+    }
+    Some(pairs)
 }
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -285,4 +309,29 @@ async fn multipart_parts(mut parts: Multipart<'_>, pairs: &mut Pairs) -> Result<
         pairs.spans.push(Span { name, value, end: pairs.text.len() });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_not_encoded_reads_as_the_decoder_reads_it(input in "[a-c=&\u{0} ]{0,40}", many in 0..MAX_FIELDS + 2) {
+            for input in [input.clone(), input.repeat(many)] {
+                let plain = plain(input.as_bytes()).expect("nothing is encoded");
+                let decoded: Pairs = serde_urlencoded::from_bytes(input.as_bytes()).expect("a form");
+                prop_assert!(plain.iter().eq(decoded.iter()) && plain.overflow == decoded.overflow, "{:?}", input);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_left_to_the_decoder() {
+        for input in ["a=%41", "a=b+c", "a=ü"] {
+            assert!(plain(input.as_bytes()).is_none(), "{input}");
+        }
+    }
 }

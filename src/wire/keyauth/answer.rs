@@ -87,7 +87,7 @@ impl Opened {
     /// From here on, refusals are in the app's words and signed with its secret, until a session is known.
     pub(super) fn know_app(&mut self, app: &Arc<App>, sealer: &Sealer) {
         self.app = Some(Arc::clone(app));
-        self.seal = sealer.secret(&app.secret);
+        self.seal = sealer.secret(&app.sign_key);
     }
 
     pub(super) fn refuse(mut self, refusal: Refusal) -> Opened {
@@ -153,7 +153,7 @@ impl Opened {
 
     fn send(self, ctx: &Ctx, status: u16, body: Bytes, outcome: &'static str, retry_after: Option<u64>) -> Response {
         let mut headers = headers();
-        let sealed = self.seal.close(body, ctx.clock.now());
+        let sealed = self.seal.close(body, || ctx.clock.now());
         headers.extend(sealed.headers.into_iter().flatten());
         if let Some(seconds) = retry_after {
             headers.push(("retry-after", HeaderValue::Made(seconds.to_string())));
@@ -228,7 +228,7 @@ pub(super) fn fault(ctx: &Ctx, version: &'static Version, fault: Fault) -> Respo
         sealer.server_key = ctx.server_key.last();
     }
     let body = shaped(version, "", &mut failed(message, code), ctx);
-    let sealed = sealer.none().close(body, ctx.clock.now());
+    let sealed = sealer.none().close(body, || ctx.clock.now());
     let mut headers = headers();
     if fault == Fault::NoRoom {
         headers.push(("retry-after", HeaderValue::Fixed("1")));

@@ -157,7 +157,7 @@ impl Exchange {
                 if self.version.sealing == Sealing::Ed25519 {
                     sealer.server_key = known.server_key.or_else(|| self.ctx.server_key.last());
                 }
-                let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.secret));
+                let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.sign_key));
                 return Opened::unknown(self.version, &self.form, seal).fail(&self.ctx, &error);
             }
         };
@@ -207,7 +207,7 @@ impl Exchange {
         let id = form.text("sessionid").and_then(|text| text.parse().ok());
         let opens = matches!(call, Some(Call { run: Run::Open(_), .. }));
         if opens {
-            opened.seal = sealer.opening(&app.secret, form.raw("enckey").is_some());
+            opened.seal = sealer.opening(&app.sign_key, form.raw("enckey").is_some());
         } else if let Some(id) = id {
             opened.session = match &known.session {
                 Some(found) => found.clone(),
@@ -228,13 +228,13 @@ impl Exchange {
         }
         if !app.settings.keyauth {
             if opens {
-                opened.seal = sealer.secret(&app.secret);
+                opened.seal = sealer.secret(&app.sign_key);
             }
             return Ok(opened.refuse(Refusal::FormatOff));
         }
         if app.settings.banned {
             if opens {
-                opened.seal = sealer.secret(&app.secret);
+                opened.seal = sealer.secret(&app.sign_key);
             }
             return Ok(opened.refuse(Refusal::AppBanned));
         }

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 use crate::domain::server_key::ServerKey;
 use crate::model::exchange::HeaderValue;
 use crate::model::session::Session;
+use crate::model::sign_key::SignKey;
 use crate::model::time::Time;
 
 use super::versions::{Envelope, Sealing, Version};
@@ -37,7 +36,7 @@ pub(super) enum Seal {
     /// The client supplied no key.
     Literal,
     /// HMAC-SHA256 with this key.
-    Key(Arc<str>),
+    Key(Arc<SignKey>),
     /// Ed25519 with the server's key.
     Server(Arc<ServerKey>),
     /// Enciphered.
@@ -69,16 +68,16 @@ impl Sealer {
     }
 
     /// Sealed with the app's secret.
-    pub(super) fn secret(&self, secret: &str) -> Seal {
+    pub(super) fn secret(&self, secret: &Arc<SignKey>) -> Seal {
         match self.sealing {
-            Sealing::Hmac => Seal::Key(secret.into()),
-            Sealing::Envelope => Seal::Envelope(Box::new(Envelope::new(secret, &self.init_iv))),
+            Sealing::Hmac => Seal::Key(Arc::clone(secret)),
+            Sealing::Envelope => Seal::Envelope(Box::new(Envelope::new(secret.text(), &self.init_iv))),
             Sealing::Nothing | Sealing::Ed25519 => self.none(),
         }
     }
 
     /// Sealed as an `init` is: with the secret, if the client wants it.
-    pub(super) fn opening(&self, secret: &str, enckey: bool) -> Seal {
+    pub(super) fn opening(&self, secret: &Arc<SignKey>, enckey: bool) -> Seal {
         if self.sealing == Sealing::Hmac && !enckey { Seal::Literal } else { self.secret(secret) }
     }
 
@@ -89,6 +88,7 @@ impl Sealer {
             (Sealing::Hmac, None) => Seal::Literal,
             // 1.0 uses the enckey alone, 1.2 appends the secret; sessions are shared, so one of them is cut off here.
             (Sealing::Envelope, Some(key)) => {
+                let key = key.text();
                 let enckey = key.get(..key.len().saturating_sub(SECRET_SUFFIX)).unwrap_or_default();
                 Seal::Envelope(Box::new(Envelope::new(enckey, &self.init_iv)))
             }
@@ -105,16 +105,16 @@ impl Seal {
 
     /// The bytes to send for a body of exactly these bytes, and the headers that protect them. `now` is the time of
     /// sending: clients refuse what is older than seconds.
-    pub(super) fn close(self, body: Bytes, now: Time) -> Sealed {
+    pub(super) fn close(self, body: Bytes, now: impl FnOnce() -> Time) -> Sealed {
         match self {
             Seal::None => Sealed { body, headers: [None, None] },
             Seal::Literal => Sealed { body, headers: [Some(("signature", HeaderValue::Fixed(LITERAL))), None] },
             Seal::Key(key) => {
-                let signature = HeaderValue::Made(signature(&key, &body));
+                let signature = HeaderValue::Made(key.sign(&body));
                 Sealed { body, headers: [Some(("signature", signature)), None] }
             }
             Seal::Server(key) => {
-                let timestamp = now.0.to_string();
+                let timestamp = now().0.to_string();
                 let signature = HeaderValue::Made(key.sign(&[timestamp.as_bytes(), &body]));
                 let timestamp = HeaderValue::Made(timestamp);
                 let headers = [Some(("x-signature-timestamp", timestamp)), Some(("x-signature-ed25519", signature))];
@@ -125,16 +125,6 @@ impl Seal {
     }
 }
 
-/// HMAC-SHA256 of the body, as 64 lower-case hex characters.
-fn signature(key: &str, body: &[u8]) -> String {
-    let mut text = [0; 64];
-    // An HMAC takes a key of any length, and 64 characters take a SHA-256: neither error case exists.
-    if let Ok(mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) {
-        let _ = hex::encode_to_slice(mac.chain_update(body).finalize().into_bytes(), &mut text);
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,8 +132,12 @@ mod tests {
 
     const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
 
+    fn key(text: &str) -> Arc<SignKey> {
+        Arc::new(SignKey::new(text))
+    }
+
     fn value(seal: Seal, body: &'static str) -> String {
-        match seal.close(Bytes::from_static(body.as_bytes()), Time(1_700_000_000)).headers {
+        match seal.close(Bytes::from_static(body.as_bytes()), || Time(1_700_000_000)).headers {
             [Some((_, HeaderValue::Made(text))), None] => text,
             [Some((_, HeaderValue::Fixed(text))), None] => text.to_owned(),
             _ => String::new(),
@@ -154,7 +148,7 @@ mod tests {
         Session {
             id: crate::model::ids::SessionId::from_random(7),
             app: crate::model::ids::AppId(1),
-            sign_key: sign_key.map(Into::into),
+            sign_key: sign_key.map(key),
             ip: "127.0.0.1".to_owned(),
             created_at: Time(0),
             expires_at: Time(1),
@@ -171,13 +165,13 @@ mod tests {
         let init = r#"{"success":true,"message":"Initialized","sessionid":"Ab3dE5gH1j","appinfo":{"numUsers":"2","numOnlineUsers":"1","numKeys":"5","version":"1.0","customerPanelLink":"https://auth.example.test/panel/acme/demo/"},"newSession":true,"nonce":"00112233445566778899aabbccddeeff"}"#;
         let sealer = Sealer::new(&versions::V1_2, None);
         assert_eq!(
-            value(sealer.secret(SECRET), init),
+            value(sealer.secret(&key(SECRET)), init),
             "bc3d4db16cfe6c11bcde0f321d81a6ad90985e7b45d807b931255f35236d860a"
         );
         let check = r#"{"success":true,"message":"Session is validated.","nonce":"00112233445566778899aabbccddeeff"}"#;
-        let key = format!("0f1e2d3c-4b5a-69-{SECRET}");
+        let sign_key = format!("0f1e2d3c-4b5a-69-{SECRET}");
         assert_eq!(
-            value(sealer.of_session(&session(Some(&key))), check),
+            value(sealer.of_session(&session(Some(&sign_key))), check),
             "ee3e59e209da3d474e64fc8eae3b2bf295d7ddc553573c133c42d6a3c94b21a6"
         );
     }
@@ -185,7 +179,7 @@ mod tests {
     #[test]
     fn version_1_1_seals_nothing() {
         let sealer = Sealer::new(&versions::V1_1, None);
-        assert_eq!(value(sealer.secret(SECRET), "x"), "");
+        assert_eq!(value(sealer.secret(&key(SECRET)), "x"), "");
         assert_eq!(value(sealer.of_session(&session(None)), "x"), "");
         assert_eq!(value(Sealer::new(&versions::V1_2, None).of_session(&session(None)), "x"), LITERAL);
     }
@@ -193,10 +187,10 @@ mod tests {
     #[test]
     fn version_1_0_enciphers_with_the_enckey_alone() {
         let sealer = Sealer::new(&versions::V1_0, Some("init-iv-example"));
-        let sealed = |seal: Seal| seal.close(Bytes::from_static(b"1.0"), Time(0)).body;
-        let key = format!("{SECRET}-{}", "0".repeat(64));
-        assert_eq!(sealed(sealer.of_session(&session(Some(&key)))), "cbcb4cea6211a4191db37e80c9059b29");
-        assert_eq!(sealed(sealer.secret(SECRET)), "cbcb4cea6211a4191db37e80c9059b29");
+        let sealed = |seal: Seal| seal.close(Bytes::from_static(b"1.0"), || Time(0)).body;
+        let sign_key = format!("{SECRET}-{}", "0".repeat(64));
+        assert_eq!(sealed(sealer.of_session(&session(Some(&sign_key)))), "cbcb4cea6211a4191db37e80c9059b29");
+        assert_eq!(sealed(sealer.secret(&key(SECRET))), "cbcb4cea6211a4191db37e80c9059b29");
         assert_eq!(sealed(sealer.of_session(&session(None))), "1.0", "no key was ever agreed on");
     }
 
@@ -205,7 +199,7 @@ mod tests {
     fn version_1_3_signs_time_and_body() {
         let mut sealer = Sealer::new(&versions::V1_3, None);
         sealer.server_key = Some(Arc::new(ServerKey::of_seed([1; 32])));
-        let sealed = sealer.none().close(Bytes::from_static(b"KeyAuth_Invalid"), Time(1_700_000_000));
+        let sealed = sealer.none().close(Bytes::from_static(b"KeyAuth_Invalid"), || Time(1_700_000_000));
         let [
             Some(("x-signature-timestamp", HeaderValue::Made(time))),
             Some(("x-signature-ed25519", HeaderValue::Made(signature))),
@@ -225,8 +219,8 @@ mod tests {
             let public = hex::decode(key.public_key()).unwrap();
             let mut sealer = Sealer::new(&versions::V1_3, None);
             sealer.server_key = Some(key);
-            for seal in [sealer.none(), sealer.secret(SECRET), sealer.of_session(&session(Some("k")))] {
-                let sealed = seal.close(Bytes::from(body.clone()), Time(now));
+            for seal in [sealer.none(), sealer.secret(&key(SECRET)), sealer.of_session(&session(Some("k")))] {
+                let sealed = seal.close(Bytes::from(body.clone()), || Time(now));
                 let [Some((_, HeaderValue::Made(time))), Some((_, HeaderValue::Made(signature)))] = sealed.headers else {
                     panic!("two headers")
                 };
