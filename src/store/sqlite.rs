@@ -84,6 +84,7 @@ impl Sqlite {
             busy_timeout,
             files,
             held: false,
+            transactions: 0,
             closing: told,
             figures: counted,
         };
@@ -403,6 +404,8 @@ struct Writer {
     held: bool,
     closing: Arc<AtomicBool>,
     figures: Arc<Figures>,
+    /// How many have begun; counts around.
+    transactions: u16,
 }
 
 /// A call that has run in the open transaction.
@@ -517,6 +520,7 @@ impl Writer {
                 group.into_iter().for_each(|job| job.fail(e.clone()));
                 return Some(e);
             }
+            self.transactions = self.transactions.wrapping_add(1);
             // Now nobody else can write: what we see is what counts.
             self.watch();
             let mut done = Vec::with_capacity(group.len());
@@ -547,6 +551,7 @@ impl Writer {
     fn run_in_savepoint(&mut self, job: &mut dyn WriteJob) -> Result<Vec<Change>> {
         self.connection.control("SAVEPOINT call")?;
         let mut tx = Tx::new(TxEngine::Sqlite(&mut self.connection));
+        tx.number = self.transactions;
         let keep = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))).unwrap_or(false);
         let changes = if keep { std::mem::take(&mut tx.changes) } else { Vec::new() };
         if self.connection.db.is_autocommit() {

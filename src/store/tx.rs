@@ -115,6 +115,8 @@ pub(in crate::store) enum Change {
 pub struct Tx<'a> {
     pub(in crate::store) engine: TxEngine<'a>,
     pub(in crate::store) changes: Vec<Change>,
+    /// The number of the transaction that it shares with others.
+    pub(in crate::store) number: u16,
 }
 
 pub(in crate::store) enum TxEngine<'a> {
@@ -123,7 +125,13 @@ pub(in crate::store) enum TxEngine<'a> {
 
 impl<'a> Tx<'a> {
     pub(in crate::store) fn new(engine: TxEngine<'a>) -> Tx<'a> {
-        Tx { engine, changes: Vec::new() }
+        Tx { engine, changes: Vec::new(), number: 0 }
+    }
+
+    /// The same for those whose writes are committed together, another one for those before and after them: what begins
+    /// with it is written at one place of an index. No secret.
+    pub fn near(&self) -> u16 {
+        self.number
     }
 
     /// All rows of a query.

@@ -40,6 +40,7 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
         busy_timeout,
         files,
         held: false,
+        transactions: 0,
         closing: Arc::default(),
         figures: Arc::default(),
     };

@@ -59,7 +59,7 @@ pub(super) const CALL: Call = Call {
 const COUNTER: &str = "N/A - Use fetchStats() function in latest example";
 
 fn run(req: &Req<'_>, tx: &mut Tx<'_>) -> Result<Reply, Stop> {
-    let id = new_session_id(&mut rand::rng());
+    let id = new_session_id(tx.near(), &mut rand::rng());
     let opening = Opening {
         id,
         enckey: req.enckey,
