@@ -138,8 +138,8 @@ CREATE TABLE devices (
 ) STRICT, WITHOUT ROWID;
 
 -- What `init` gives out ('init'), and what stands behind a login of the other formats: Authgate's short-lived token
--- ('token'), one sign-in of a browser ('sign-in'). A row outlives its session by a day, so that refusals can still be signed. Ids are random, so
--- only their own index is written at random places; the rows and the other indexes grow at their end.
+-- ('token'), one sign-in of a browser ('sign-in'). A row outlives its session by a day, so that refusals can still be signed. Ids of
+-- one commit begin alike: it writes their index at one place, and the rows and the other indexes at their end.
 CREATE TABLE sessions (
     row        INTEGER PRIMARY KEY,
     id         TEXT NOT NULL UNIQUE,            -- 32 or 64 lower-case hex characters
@@ -151,12 +151,12 @@ CREATE TABLE sessions (
     ended_at   INTEGER,                         -- logout or kill; expires_at is then no later
     user_id    INTEGER REFERENCES users (id) ON DELETE SET NULL,
     credential TEXT,                            -- the name as typed at login; null while nobody has logged in
-    kind       TEXT NOT NULL DEFAULT 'init' CHECK (kind IN ('init', 'token', 'sign-in')),
-    hwid       TEXT                             -- the device that logged in, for 'token'
+    hwid       TEXT,                            -- the device that logged in, for 'token'
+    -- Not as a list: for one of three values SQLite makes a table of its own, at each insert.
+    kind       TEXT NOT NULL DEFAULT 'init' CHECK (kind = 'init' OR kind = 'token' OR kind = 'sign-in')
 ) STRICT;
-CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE INDEX sessions_by_user ON sessions (user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX sessions_by_app ON sessions (app_id);
+CREATE INDEX sessions_by_app ON sessions (app_id, expires_at);
 
 -- Browsers of Wacht's format. Each has a cookie, of which only the SHA-256 is kept, and up to fifty users signed in.
 -- Ids are random and shown.
@@ -340,4 +340,4 @@ CREATE TABLE server_keys (
 ) STRICT;
 CREATE UNIQUE INDEX server_keys_signing ON server_keys ((1)) WHERE retired_at IS NULL;
 
-INSERT INTO schema_version (version) VALUES (3);
+INSERT INTO schema_version (version) VALUES (4);

@@ -11,10 +11,11 @@ use super::{Error, Result, Tx, file, sqlite};
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version that this program reads and writes.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// `UPGRADES[n]` brings version n + 1 to version n + 2. Never changed once released; a new version is one more entry.
-const UPGRADES: &[&str] = &[include_str!("schema/to_2.sql"), include_str!("schema/to_3.sql")];
+const UPGRADES: &[&str] =
+    &[include_str!("schema/to_2.sql"), include_str!("schema/to_3.sql"), include_str!("schema/to_4.sql")];
 
 const READ_VERSION: &str = "SELECT version FROM schema_version";
 const NEGATE_VERSION: &str = "UPDATE schema_version SET version = -version";
@@ -225,7 +226,11 @@ mod tests {
 
     #[test]
     fn an_upgraded_database_is_like_a_new_one() {
-        for schema in [include_str!("../../tests/schema/1.sql"), include_str!("../../tests/schema/2.sql")] {
+        for schema in [
+            include_str!("../../tests/schema/1.sql"),
+            include_str!("../../tests/schema/2.sql"),
+            include_str!("../../tests/schema/3.sql"),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("k.db");
             let mut old = Connection::open(&path).unwrap();

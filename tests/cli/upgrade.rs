@@ -40,7 +40,7 @@ fn an_older_database_goes_on_with_all_it_holds() {
     let keystead = Keystead::new();
     old_database(&keystead);
     let ran = keystead.run(&["app", "show", "--json"]);
-    assert!(ran.code == 0 && ran.err.contains("from schema 2 to 3"), "{}", ran.err);
+    assert!(ran.code == 0 && ran.err.contains("from schema 2 to 4"), "{}", ran.err);
     let app: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!((&app["secret"], &app["settings"]["ver"]), (&json!(SECRET), &json!("2.0")));
     assert_eq!(app["api_key"].as_str().map(str::len), Some(32));
