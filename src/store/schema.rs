@@ -226,10 +226,10 @@ mod tests {
 
     #[test]
     fn an_upgraded_database_is_like_a_new_one() {
-        for schema in [
-            include_str!("../../tests/schema/1.sql"),
-            include_str!("../../tests/schema/2.sql"),
-            include_str!("../../tests/schema/3.sql"),
+        for (schema, gets_ids) in [
+            (include_str!("../../tests/schema/1.sql"), true),
+            (include_str!("../../tests/schema/2.sql"), true),
+            (include_str!("../../tests/schema/3.sql"), false),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("k.db");
@@ -246,6 +246,9 @@ mod tests {
             prepare(&mut new, &path).unwrap();
             assert_eq!(shape(&old), shape(&new));
             assert_eq!(version(&old, &path).unwrap(), Some(VERSION));
+            if !gets_ids {
+                continue;
+            }
             let uuids = "SELECT uuid FROM users UNION ALL SELECT uuid FROM app_names";
             let mut statement = old.prepare(uuids).unwrap();
             let uuids = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();

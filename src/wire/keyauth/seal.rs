@@ -132,7 +132,7 @@ mod tests {
 
     const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
 
-    fn key(text: &str) -> Arc<SignKey> {
+    fn sign_key(text: &str) -> Arc<SignKey> {
         Arc::new(SignKey::new(text))
     }
 
@@ -144,11 +144,11 @@ mod tests {
         }
     }
 
-    fn session(sign_key: Option<&str>) -> Session {
+    fn session(key: Option<&str>) -> Session {
         Session {
             id: crate::model::ids::SessionId::from_random(7),
             app: crate::model::ids::AppId(1),
-            sign_key: sign_key.map(key),
+            sign_key: key.map(sign_key),
             ip: "127.0.0.1".to_owned(),
             created_at: Time(0),
             expires_at: Time(1),
@@ -165,13 +165,13 @@ mod tests {
         let init = r#"{"success":true,"message":"Initialized","sessionid":"Ab3dE5gH1j","appinfo":{"numUsers":"2","numOnlineUsers":"1","numKeys":"5","version":"1.0","customerPanelLink":"https://auth.example.test/panel/acme/demo/"},"newSession":true,"nonce":"00112233445566778899aabbccddeeff"}"#;
         let sealer = Sealer::new(&versions::V1_2, None);
         assert_eq!(
-            value(sealer.secret(&key(SECRET)), init),
+            value(sealer.secret(&sign_key(SECRET)), init),
             "bc3d4db16cfe6c11bcde0f321d81a6ad90985e7b45d807b931255f35236d860a"
         );
         let check = r#"{"success":true,"message":"Session is validated.","nonce":"00112233445566778899aabbccddeeff"}"#;
-        let sign_key = format!("0f1e2d3c-4b5a-69-{SECRET}");
+        let text = format!("0f1e2d3c-4b5a-69-{SECRET}");
         assert_eq!(
-            value(sealer.of_session(&session(Some(&sign_key))), check),
+            value(sealer.of_session(&session(Some(&text))), check),
             "ee3e59e209da3d474e64fc8eae3b2bf295d7ddc553573c133c42d6a3c94b21a6"
         );
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn version_1_1_seals_nothing() {
         let sealer = Sealer::new(&versions::V1_1, None);
-        assert_eq!(value(sealer.secret(&key(SECRET)), "x"), "");
+        assert_eq!(value(sealer.secret(&sign_key(SECRET)), "x"), "");
         assert_eq!(value(sealer.of_session(&session(None)), "x"), "");
         assert_eq!(value(Sealer::new(&versions::V1_2, None).of_session(&session(None)), "x"), LITERAL);
     }
@@ -188,9 +188,9 @@ mod tests {
     fn version_1_0_enciphers_with_the_enckey_alone() {
         let sealer = Sealer::new(&versions::V1_0, Some("init-iv-example"));
         let sealed = |seal: Seal| seal.close(Bytes::from_static(b"1.0"), || Time(0)).body;
-        let sign_key = format!("{SECRET}-{}", "0".repeat(64));
-        assert_eq!(sealed(sealer.of_session(&session(Some(&sign_key)))), "cbcb4cea6211a4191db37e80c9059b29");
-        assert_eq!(sealed(sealer.secret(&key(SECRET))), "cbcb4cea6211a4191db37e80c9059b29");
+        let text = format!("{SECRET}-{}", "0".repeat(64));
+        assert_eq!(sealed(sealer.of_session(&session(Some(&text)))), "cbcb4cea6211a4191db37e80c9059b29");
+        assert_eq!(sealed(sealer.secret(&sign_key(SECRET))), "cbcb4cea6211a4191db37e80c9059b29");
         assert_eq!(sealed(sealer.of_session(&session(None))), "1.0", "no key was ever agreed on");
     }
 
@@ -219,7 +219,7 @@ mod tests {
             let public = hex::decode(key.public_key()).unwrap();
             let mut sealer = Sealer::new(&versions::V1_3, None);
             sealer.server_key = Some(key);
-            for seal in [sealer.none(), sealer.secret(&key(SECRET)), sealer.of_session(&session(Some("k")))] {
+            for seal in [sealer.none(), sealer.secret(&sign_key(SECRET)), sealer.of_session(&session(Some("k")))] {
                 let sealed = seal.close(Bytes::from(body.clone()), || Time(now));
                 let [Some((_, HeaderValue::Made(time))), Some((_, HeaderValue::Made(signature)))] = sealed.headers else {
                     panic!("two headers")
