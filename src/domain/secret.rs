@@ -298,7 +298,7 @@ pub fn new_nonce(rng: &mut impl CryptoRng) -> String {
     let mut text = [0; 32];
     // Into place: every success has a nonce, and the length is known.
     let _ = hex::encode_to_slice(rng.random::<[u8; 16]>(), &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    std::str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

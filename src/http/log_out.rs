@@ -163,7 +163,11 @@ mod tests {
         for _ in 0..WAITING / line.len() + 7 {
             log.push(&line);
         }
-        assert_eq!((log.lock().lines.len(), log.lock().lost), (WAITING, 7));
+        let (waiting, lost) = {
+            let state = log.lock();
+            (state.lines.len(), state.lost)
+        };
+        assert_eq!((waiting, lost), (WAITING, 7));
         drop(go);
         drop(guard);
         let got: Vec<_> = got.try_iter().flatten().collect();

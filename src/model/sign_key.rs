@@ -33,7 +33,7 @@ impl SignKey {
             let mac = Hmac::clone(keyed).chain_update(body);
             let _ = hex::encode_to_slice(mac.finalize().into_bytes(), &mut digits);
         }
-        String::from_utf8_lossy(&digits).into_owned()
+        std::str::from_utf8(&digits).unwrap_or_default().to_owned()
     }
 }
 

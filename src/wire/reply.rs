@@ -2,12 +2,8 @@
 //! and signs nothing. (Contract 1.7: clients verify these bytes, and some rebuild them with `JSON.stringify`.)
 
 use std::borrow::Cow;
-use std::fmt;
-use std::io::{self, Write};
 
 use bytes::Bytes;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::ser::{CompactFormatter, Formatter};
 
 /// A JSON value. No floats: no format that is served has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,16 +29,97 @@ pub type Fields = Vec<(&'static str, Json)>;
 
 /// Writes an object. `ascii_only` spells every other character as `\uXXXX`, else it goes out as UTF-8.
 pub fn encode(fields: &Fields, ascii_only: bool) -> Vec<u8> {
-    let body = write(fields, CompactFormatter);
-    // Most answers are ASCII by themselves, and one look at the whole is cheaper than one at each text.
-    if ascii_only && !body.is_ascii() { write(fields, AsciiOnly) } else { body }
+    let mut out = Writer { out: Vec::with_capacity(object_len(fields)), ascii_only };
+    out.object(fields);
+    out.out
 }
 
-fn write(fields: &Fields, formatter: impl Formatter) -> Vec<u8> {
-    let mut out = Vec::with_capacity(object_len(fields));
-    let written = Object(fields).serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter));
-    written.expect("memory takes every byte, and every key is a string");
-    out
+/// JSON as it grows. By hand, because every answer is written by it, and most have nothing that needs more than copying.
+struct Writer {
+    out: Vec<u8>,
+    ascii_only: bool,
+}
+
+impl Writer {
+    fn object(&mut self, fields: &Fields) {
+        self.out.push(b'{');
+        for (n, (key, value)) in fields.iter().enumerate() {
+            if n > 0 {
+                self.out.push(b',');
+            }
+            self.text(key);
+            self.out.push(b':');
+            self.value(value);
+        }
+        self.out.push(b'}');
+    }
+
+    fn value(&mut self, value: &Json) {
+        match value {
+            Json::Null => self.out.extend_from_slice(b"null"),
+            Json::Bool(value) => self.out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Json::Int(value) => self.out.extend_from_slice(value.to_string().as_bytes()),
+            Json::Text(value) => self.text(value),
+            Json::Hex(bytes) => self.hex(bytes),
+            Json::List(values) => {
+                self.out.push(b'[');
+                for (n, value) in values.iter().enumerate() {
+                    if n > 0 {
+                        self.out.push(b',');
+                    }
+                    self.value(value);
+                }
+                self.out.push(b']');
+            }
+            Json::Object(fields) => self.object(fields),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.push(b'"');
+        let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\' && (byte < 0x80 || !self.ascii_only);
+        if text.bytes().all(plain) {
+            self.out.extend_from_slice(text.as_bytes());
+        } else {
+            text.chars().for_each(|character| self.character(character));
+        }
+        self.out.push(b'"');
+    }
+
+    fn character(&mut self, character: char) {
+        let short = match character {
+            '"' | '\\' => character as u8,
+            '\x08' => b'b',
+            '\t' => b't',
+            '\n' => b'n',
+            '\x0C' => b'f',
+            '\r' => b'r',
+            '\0'..='\x1F' => return self.escape(character),
+            _ if self.ascii_only && !character.is_ascii() => return self.escape(character),
+            _ => return self.out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        };
+        self.out.extend_from_slice(&[b'\\', short]);
+    }
+
+    fn escape(&mut self, character: char) {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            self.out.extend_from_slice(b"\\u");
+            self.digits(&unit.to_be_bytes());
+        }
+    }
+
+    fn hex(&mut self, bytes: &[u8]) {
+        self.out.push(b'"');
+        self.digits(bytes);
+        self.out.push(b'"');
+    }
+
+    fn digits(&mut self, bytes: &[u8]) {
+        let start = self.out.len();
+        self.out.resize(start + bytes.len() * 2, 0);
+        // Twice as many digits as bytes: the only error there could be is another number of them.
+        let _ = hex::encode_to_slice(bytes, &mut self.out[start..]);
+    }
 }
 
 impl From<bool> for Json {
@@ -87,48 +164,6 @@ impl From<Vec<Json>> for Json {
     }
 }
 
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Json::Null => serializer.serialize_unit(),
-            Json::Bool(value) => serializer.serialize_bool(*value),
-            Json::Int(value) => serializer.serialize_i64(*value),
-            Json::Text(value) => serializer.serialize_str(value),
-            Json::Hex(bytes) => serializer.collect_str(&Hex(bytes)),
-            Json::List(values) => serializer.collect_seq(values),
-            Json::Object(fields) => Object(fields).serialize(serializer),
-        }
-    }
-}
-
-/// Writes bytes as hex, piece by piece: they may be many.
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 4096];
-        for piece in self.0.chunks(digits.len() / 2) {
-            let digits = &mut digits[..piece.len() * 2];
-            hex::encode_to_slice(piece, digits).map_err(|_| fmt::Error)?;
-            f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes a list of pairs an object.
-struct Object<'a>(&'a [(&'static str, Json)]);
-
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in self.0 {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
-}
-
 /// How long the JSON will be: exact if nothing has to be escaped, so that a usual answer is allocated once and becomes
 /// `Bytes` as it is.
 fn len(value: &Json) -> usize {
@@ -149,25 +184,6 @@ fn len(value: &Json) -> usize {
 fn object_len(fields: &[(&'static str, Json)]) -> usize {
     // A colon and two quotes, else as for a list.
     fields.iter().map(|(key, value)| key.len() + 3 + len(value) + 1).sum::<usize>().max(1) + 1
-}
-
-/// Compact JSON in ASCII.
-struct AsciiOnly;
-
-impl Formatter for AsciiOnly {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut written = 0;
-        for (at, character) in fragment.char_indices().filter(|(_, character)| !character.is_ascii()) {
-            writer.write_all(&fragment.as_bytes()[written..at])?;
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let mut escape = *b"\\u0000";
-                hex::encode_to_slice(unit.to_be_bytes(), &mut escape[2..]).map_err(io::Error::other)?;
-                writer.write_all(&escape)?;
-            }
-            written = at + character.len_utf8();
-        }
-        writer.write_all(&fragment.as_bytes()[written..])
-    }
 }
 
 #[cfg(test)]
