@@ -53,3 +53,34 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
     }
     writer.join().unwrap();
 }
+
+#[test]
+fn a_statement_is_prepared_once_whatever_is_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("k.db");
+    let settings = ConnectionSettings {
+        path: path.clone(),
+        busy_timeout: Duration::from_millis(20),
+        #[cfg(feature = "faults")]
+        faults: Arc::default(),
+    };
+    let mut connection = settings.open_writer().unwrap();
+    schema::prepare(&mut connection.db, &path).unwrap();
+    const ASKED: &str = "SELECT hwid FROM devices WHERE user_id = $1 ORDER BY bound_at, hwid";
+    for user in [0, 1, 7, 1] {
+        connection.each(ASKED, &[Value::Int(user)], |_| Ok(true)).unwrap();
+    }
+    let statement = connection.db.prepare_cached(&ASKED.replace('$', "?")).unwrap();
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
+
+/// `.cargo/config.toml` says how SQLite is built.
+#[test]
+fn sqlite_does_not_count_its_memory() {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    let mut statement = db.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(|row| row.unwrap()).collect();
+    for wanted in ["DEFAULT_MEMSTATUS=0", "OMIT_SHARED_CACHE"] {
+        assert!(options.iter().any(|option| option == wanted), "{wanted} is not among {options:?}");
+    }
+}
