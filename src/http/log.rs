@@ -62,7 +62,7 @@ pub fn start(config: &Config) -> io::Result<Guard> {
 
 /// How many lines were lost because stderr did not take them in time.
 pub(super) fn lost() -> u64 {
-    OUT.get().map_or(0, |out| out.lost())
+    OUT.get().map_or(0, |out| out.lost_in_all())
 }
 
 /// The line of one request. `took` is asked only if the line is written.

@@ -30,7 +30,7 @@ struct State {
     lines: Vec<u8>,
     /// Lost and not yet told.
     lost: u64,
-    lost_ever: u64,
+    lost_in_all: u64,
     /// The thread waits without a time: the next line wakes it.
     asleep: bool,
     ending: bool,
@@ -54,7 +54,7 @@ impl LogOut {
         let mut state = self.lock();
         if state.lines.len() + lines.len() > WAITING {
             state.lost += 1;
-            state.lost_ever += 1;
+            state.lost_in_all += 1;
             return;
         }
         state.lines.extend_from_slice(lines);
@@ -64,9 +64,9 @@ impl LogOut {
         }
     }
 
-    /// How many were lost.
-    pub(super) fn lost(&self) -> u64 {
-        self.lock().lost_ever
+    /// How many were lost since the start.
+    pub(super) fn lost_in_all(&self) -> u64 {
+        self.lock().lost_in_all
     }
 
     fn run(&self, mut out: impl Write) {
