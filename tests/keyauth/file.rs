@@ -145,7 +145,7 @@ fn those_who_read_slowly_do_not_fill_the_memory() {
     // Larger than what the system takes from us on its own, so that an answer nobody reads stays here.
     let db = Fixture::new();
     db.kept_file("123456", &bytes(16 << 20), false);
-    let server = db.serve(&["--file-limit", "16MiB", "--trusted-proxy", "127.0.0.1"]);
+    let server = db.serve(&["--file-limit", "16MiB", "--body-timeout", "1h", "--trusted-proxy", "127.0.0.1"]);
     let session = server.init();
     let begun = |address: &str| {
         let (socket, text) = begin(&session, address);
