@@ -166,7 +166,7 @@ fn an_older_backup_is_upgraded_when_it_is_opened() {
     upgrade::old_database(&keystead);
     keystead.ok(&["backup", "copy.db"]);
     let ran = keystead.run(&["restore", "copy.db", "--database", "new.db"]);
-    assert!(ran.code == 0 && ran.err.contains("schema 2: it is upgraded to 3"), "{}", ran.err);
+    assert!(ran.code == 0 && ran.err.contains("schema 2: it is upgraded to 4"), "{}", ran.err);
     let ran = keystead.run(&["user", "show", "mia", "--database", "new.db"]);
     assert!(ran.code == 0 && ran.err.contains("from schema 2 to 4"), "{}", ran.err);
 }
