@@ -191,7 +191,7 @@ impl Shared<'_> {
                 ["license", "create", "--app", "bench", "--count", "20", "--days", "30", "--level", "1", "--json"];
             let made: Vec<String> = serde_json::from_str(&keystead.run(&made)?)?;
             keystead.run(&["license", "ban", &made[0], "--app", "bench"])?;
-            keystead.run(&["license", "delete", &made[1], "--app", "bench", "--yes"])?;
+            keystead.run(&["license", "delete", &made[1], "--app", "bench"])?;
             keystead.run(&["var", "set", "motd", &format!("news of {}", made[2]), "--app", "bench"])?;
             keystead.run(&["app", "set", "bench", &format!("loggedInMsg=Welcome to {}", made[3])])?;
             self.commands.fetch_add(5, Ordering::Relaxed);
