@@ -34,6 +34,7 @@ pub fn draw(file: &Path, lines: &[Line<'_>]) -> Result<()> {
         chart
             .configure_mesh()
             .y_labels(4)
+            .max_light_lines(0)
             .light_line_style(WHITE)
             .x_label_formatter(&|minute| format!("{minute:.0} min"))
             .draw()?;
