@@ -88,6 +88,23 @@ fn the_service_runs_what_there_is_and_has_time_and_files_enough() {
     assert_eq!(value(&socket, "ListenStream"), TABLE.iter().find(|s| s.name == "listen").expect("listen").default());
 }
 
+/// As long as the socket listens, the next client starts the service again: under the hands of who puts a backup back.
+#[test]
+fn who_is_told_to_stop_the_service_stops_its_socket_too() {
+    let mut said = 0;
+    for name in ["docs/operating.md", "src/cli/doctor/file.rs", "src/cli/restore.rs"] {
+        let text = std::fs::read_to_string(root().join(name)).expect(name);
+        for word in ["systemctl stop", "systemctl start"] {
+            for (at, _) in text.match_indices(word) {
+                let units = &text[at + word.len()..];
+                assert!(units.starts_with(" keystead.socket keystead.service"), "{name}: {}", &text[at..][..60]);
+                said += 1;
+            }
+        }
+    }
+    assert!(said >= 4, "{said}");
+}
+
 #[test]
 fn secrets_are_named_as_the_server_asks_for_them() {
     let unit = read("secrets.conf");

@@ -25,7 +25,8 @@ use super::{Code, Exit, Global, note, now, say};
   keystead restore keystead-monday.db --database /var/lib/keystead/keystead.db --force
   keystead restore keystead-monday.db --database drill.db  # a drill
 
-Stop the server first, and run this as the user that the server runs as.")]
+Stop the server first (under systemd: `systemctl stop keystead.socket keystead.service`, or the next client starts it
+again), and run this as the user that the server runs as.")]
 pub(super) struct Arguments {
     /// The backup; it stays as it is
     file: PathBuf,

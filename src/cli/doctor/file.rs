@@ -47,7 +47,8 @@ pub(super) fn soundness(seen: &Seen) -> Found {
     if seen.schema.is_err() {
         return ok(UNREADABLE);
     }
-    let advice = "stop the server, keep a copy of the file, and put back a backup with `keystead restore`";
+    let advice = "stop the server (`systemctl stop keystead.socket keystead.service` where systemd runs it), keep a copy of \
+                  the file, and put back a backup with `keystead restore`";
     match backup::quick_check(seen.database()) {
         Ok(problems) if problems.is_empty() => ok("a quick look finds nothing; `keystead check` looks at everything"),
         Ok(problems) => problem(format!("the file is damaged ({}): {advice}", problems.join("; "))),
