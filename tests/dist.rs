@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use keystead::config::{Config, Flags, Setting, TABLE};
@@ -86,6 +87,36 @@ fn the_service_runs_what_there_is_and_has_time_and_files_enough() {
     assert_eq!(value(&unit, "Requires"), "keystead.socket");
     let socket = read("keystead.socket");
     assert_eq!(value(&socket, "ListenStream"), TABLE.iter().find(|s| s.name == "listen").expect("listen").default());
+}
+
+#[test]
+fn a_service_whose_disk_is_mounted_late_starts_in_the_end() {
+    let unit = read("keystead.service");
+    let (start, service) = unit.split_once("[Service]").expect("a section");
+    assert_eq!(value(start, "StartLimitIntervalSec"), "0", "systemd would give up after five tries");
+    assert_eq!(value(service, "Restart"), "on-failure");
+    let seconds = |text: &str| text.strip_suffix('s').and_then(|n| n.parse::<u32>().ok()).expect("seconds");
+    let rest = seconds(value(service, "RestartSec"));
+    // Each try lets the socket look again whether somebody waits: three times at most, by systemd's states of a service.
+    let socket = read("keystead.socket");
+    let within = seconds(value(&socket, "TriggerLimitIntervalSec"));
+    let tries: u32 = value(&socket, "TriggerLimitBurst").parse().expect("a number");
+    assert!(rest > 0 && tries > 3 * within.div_ceil(rest), "the socket would close while the service tries");
+
+    let keystead = Keystead::new();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--database", "disk/keystead.db"];
+    let ran = keystead.run(&serve);
+    assert!(ran.err.contains("disk/keystead.db") && ran.err.contains("must exist"), "{}", ran.err);
+    let never_again: Vec<&str> = value(service, "RestartPreventExitStatus").split(' ').collect();
+    assert!(ran.code != 0 && !never_again.contains(&ran.code.to_string().as_str()), "{}", ran.code);
+    std::fs::create_dir(keystead.path("disk")).expect("mounts");
+    let mut command = keystead.command(&serve);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("starts");
+    let lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
+    let listens = lines.map_while(Result::ok).any(|line| line.starts_with("listening on "));
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(listens, "it did not start");
 }
 
 /// As long as the socket listens, the next client starts the service again: under the hands of who puts a backup back.
