@@ -183,7 +183,7 @@ impl Maker {
             Err(BackupError::Stopped) => return true,
             Err(error) => return self.failed(&error.to_string()),
         }
-        self.delete_oldest(&file);
+        self.delete_oldest(&file, now);
         true
     }
 
@@ -198,10 +198,11 @@ impl Maker {
         false
     }
 
-    /// Leaves as many as are to be kept, and in any case the one just made.
-    fn delete_oldest(&self, made: &Path) {
+    /// Leaves as many as are to be kept, and in any case the one just made. Those from the future were made while the clock
+    /// was wrong: they count for nothing, so that they push out none whose time is right.
+    fn delete_oldest(&self, made: &Path, now: Time) {
         let Ok(mut backups) = self.folder.backups() else { return };
-        backups.retain(|(_, path)| path != made);
+        backups.retain(|(time, path)| path != made && *time <= now);
         let surplus = (backups.len() + 1).saturating_sub(self.keep);
         for (_, path) in backups.into_iter().take(surplus) {
             if let Err(error) = std::fs::remove_file(&path) {
@@ -281,14 +282,21 @@ mod tests {
         assert!(maker.look());
         assert_eq!(times(), [3600, 14_400, 18_000], "three are kept");
 
-        // Made while the clock was wrong: they keep nobody from making one, and do not push out what is made now.
-        for year in ["2033", "2034", "2035"] {
-            let name = format!("keystead-{year}0101T000000Z.db");
-            std::fs::write(maker.folder.path().join(name), "from the future").unwrap();
+        // Made while the clock was wrong: they keep nobody from making one, count for nothing, and are not deleted before
+        // their time.
+        let future: Vec<PathBuf> = ["2033", "2034", "2035"]
+            .map(|year| maker.folder.path().join(format!("keystead-{year}0101T000000Z.db")))
+            .into();
+        for path in &future {
+            std::fs::write(path, "from the future").unwrap();
         }
-        clock.advance(3600);
-        assert!(maker.look());
-        assert!(times().contains(&21_600), "{:?}", times());
+        for now in [21_600, 25_200] {
+            clock.advance(3600);
+            assert!(maker.look());
+            assert_eq!(times()[..3], [now - 7200, now - 3600, now]);
+            assert_eq!(times().len(), 6);
+        }
+        assert!(future.iter().all(|path| path.exists()));
     }
 
     #[test]

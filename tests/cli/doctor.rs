@@ -196,9 +196,29 @@ fn sick_files_turn_their_line() {
         },
         ("backups", "problem", "one is due every 1d: the server's log says why"),
     );
+    // One from the future does not make that any younger.
+    std::fs::copy(keystead.database(), keystead.path("backups/keystead-20990101T000000Z.db")).unwrap();
+    let backups = || checks(&keystead, USUAL).into_iter().find(|(name, _, _)| name == "backups").unwrap();
+    assert!(backups().1 == "problem" && backups().2.contains("1 in backups, the newest from 2020"), "{:?}", backups());
     std::fs::remove_file(keystead.path("backups/keystead-20200101T000000Z.db")).unwrap();
+    assert!(backups().1 == "warning" && backups().2.contains("still to come"), "{:?}", backups());
+    std::fs::remove_file(keystead.path("backups/keystead-20990101T000000Z.db")).unwrap();
     let found = checks(&keystead, USUAL);
     assert!(found.iter().any(|(name, state, _)| name == "backups" && state == "warning"), "none yet: {found:?}");
+}
+
+#[test]
+fn backups_from_the_future_are_told() {
+    let keystead = healthy();
+    assert_turns(
+        &keystead,
+        USUAL,
+        &[],
+        || {
+            std::fs::copy(keystead.database(), keystead.path("backups/keystead-20990101T000000Z.db")).unwrap();
+        },
+        ("backups", "warning", "keystead-20990101T000000Z.db: the clock was ahead then"),
+    );
 }
 
 #[test]

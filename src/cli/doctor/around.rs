@@ -112,10 +112,20 @@ pub(super) fn backups(seen: &Seen) -> Found {
             size(seen.size)
         ));
     }
+    // Made while the clock was ahead, whenever that was: they say nothing about how old the newest is.
+    let (backups, future): (Vec<_>, Vec<_>) = backups.into_iter().partition(|(time, _)| *time - seen.now <= DRIFT);
+    let wrong = future.first().map(|(_, first)| {
+        format!(
+            "{} in {shown} of a time that is still to come, from {}: the clock was ahead then, or is behind now; they are not \
+             deleted by themselves",
+            future.len(),
+            first.display()
+        )
+    });
     let Some((time, newest)) = backups.last() else {
-        return warning(format!(
-            "no backup in {shown} yet: a server makes the first when it starts; its log says why not"
-        ));
+        return warning(wrong.unwrap_or_else(|| {
+            format!("no backup in {shown} yet: a server makes the first when it starts; its log says why not")
+        }));
     };
     let (age, count) = (seen.now - *time, backups.len());
     let from = format!("{count} in {shown}, the newest from {} (UTC)", print_time(*time));
@@ -125,12 +135,15 @@ pub(super) fn backups(seen: &Seen) -> Found {
             Span::Seconds(every)
         ));
     }
-    match backup::version(newest) {
-        Err(error) => problem(format!("{}: {error}; make another with `keystead backup FILE`", newest.display())),
-        Ok(_) if same_disk(seen.database(), folder.path()) => {
+    if let Err(error) = backup::version(newest) {
+        return problem(format!("{}: {error}; make another with `keystead backup FILE`", newest.display()));
+    }
+    match wrong {
+        Some(wrong) => warning(wrong),
+        None if same_disk(seen.database(), folder.path()) => {
             ok(format!("{from}; they are on the disk of the database, so copy them to another machine"))
         }
-        Ok(_) => ok(from),
+        None => ok(from),
     }
 }
 
