@@ -116,7 +116,7 @@ pub(super) fn exit(error: BackupError, database: &Path) -> Exit {
     let text = error.to_string();
     match error {
         BackupError::Exists(_) => Exit::failure(format!("{text}: name another file, or overwrite it with --force")),
-        BackupError::Same(_) => Exit::usage(format!("{text}: name another file")),
+        BackupError::Same(_) | BackupError::Own(_) => Exit::usage(format!("{text}: name another file")),
         BackupError::InUse(_) => Exit::new(Code::Locked, text),
         BackupError::Missing(path) if path == database => {
             Exit::new(Code::Database, format!("there is no database {}; name another with --database", path.display()))

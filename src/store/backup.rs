@@ -18,7 +18,7 @@ use rusqlite::{ErrorCode, ffi};
 pub use self::contents::Contents;
 use self::contents::contents;
 pub use self::error::BackupError;
-use self::files::{Part, remove_beside, set_aside, single_file, taken};
+use self::files::{Part, belongs, remove_beside, set_aside, single_file, taken};
 use crate::model::time::Time;
 
 use super::lock::{self, Lock};
@@ -89,6 +89,9 @@ impl Status {
 pub fn make(database: &Path, to: &Path, replace: bool, watch: &mut Watch<'_>) -> Result<Copied, BackupError> {
     if is_same(database, to) {
         return Err(BackupError::Same(to.to_owned()));
+    }
+    if belongs(database, to) {
+        return Err(BackupError::Own(to.to_owned()));
     }
     if replace && lock::holder(to).is_some() {
         return Err(BackupError::InUse(to.to_owned()));

@@ -159,6 +159,35 @@ fn a_database_of_an_older_version_is_copied_as_it_is() {
     keystead.ok(&["app", "show", "demo", "--database", "copy.db"]);
 }
 
+#[test]
+fn the_databases_own_files_are_no_place_for_a_backup() {
+    let keystead = Keystead::with_app();
+    keystead.ok(&["backup", "odd-wal"]);
+    // Open, as under a server: the log and its index are there.
+    let db = rusqlite::Connection::open(keystead.database()).expect("opens");
+    db.execute_batch("UPDATE apps SET name = 'later'").expect("writes");
+    let whole = |name: &str| std::fs::read(keystead.path(name)).unwrap_or_default();
+    let files = names(&keystead.path(""));
+    for ending in ["-wal", "-shm", "-journal", ".lock", ".import.lock"] {
+        let name = format!("keystead.db{ending}");
+        let before = whole(&name);
+        for name in [name.as_str(), keystead.path(&name).to_str().expect("UTF-8")] {
+            keystead.fails(&["backup", name, "--force"], 2, "the database's own files: name another file");
+        }
+        assert!(whole(&name) == before && names(&keystead.path("")) == files, "{name}");
+    }
+    // Its log would have the database's name.
+    keystead.fails(&["backup", "odd", "--force", "--database", "odd-wal"], 2, "the database's own files");
+    assert!(keystead.path("odd-wal").exists());
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(keystead.database(), keystead.path("link.db")).unwrap();
+        keystead.fails(&["backup", "keystead.db-wal", "--force", "--database", "link.db"], 2, "own files");
+    }
+    drop(db);
+    keystead.ok(&["app", "show", "later"]);
+}
+
 /// A file that may grow no more is the nearest to a full disk that every machine has.
 #[test]
 #[cfg(target_os = "linux")]

@@ -19,6 +19,9 @@ pub enum BackupError {
     /// A file cannot take its own place.
     #[error("{} is the database itself", .0.display())]
     Same(PathBuf),
+    /// What is written beside a database is no place for a copy of it.
+    #[error("{} is a name of the database's own files", .0.display())]
+    Own(PathBuf),
     /// Somebody uses what would be overwritten or set aside.
     #[error("{} is in use by another process; end that first", .0.display())]
     InUse(PathBuf),

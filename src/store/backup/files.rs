@@ -86,6 +86,16 @@ fn forget_second_names(database: &Path) {
     }
 }
 
+/// Whether a copy of this name, or what would be taken for a part of that copy, is one of the database's own files. Those
+/// of a server that runs would be replaced under it.
+pub(super) fn belongs(database: &Path, copy: &Path) -> bool {
+    let real = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let folder = file::folder(copy).canonicalize().unwrap_or_else(|_| file::folder(copy).to_owned());
+    let Some(copy) = copy.file_name().map(|name| folder.join(name)) else { return false };
+    let own = ["", LOG, JOURNAL, INDEX, ".lock", ".import.lock"].map(|ending| file::beside(&real, ending));
+    ["", LOG, JOURNAL, INDEX].iter().any(|ending| own.contains(&file::beside(&copy, ending)))
+}
+
 /// What stands where a file of this name is to be: itself, or a log with something in it.
 pub(super) fn taken(path: &Path) -> Option<PathBuf> {
     if path.symlink_metadata().is_ok() {
