@@ -6,6 +6,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use keystead::store::lock;
 use serde_json::{Value, json};
 use support::{Fixture, OWNERID, Ran, Reply, Server, exchange, program, until};
 
@@ -78,6 +79,33 @@ fn being_asked_again_and_again_writes_little_and_changes_nothing() {
     assert!((1.0..=most + 6.0).contains(&made), "{made} commits in {most} s");
     let version: i64 = other.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).expect("reads");
     assert_eq!(version, keystead::store::schema::VERSION);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_is_taken_away_lets_no_second_server_in() {
+    let server = Fixture::new().serve(PROBES);
+    let (database, path) = (server.db.path(), server.db.folder().join("keystead.db.lock"));
+    let written = std::fs::read(&path).expect("the lock file");
+    std::fs::remove_file(&path).expect("removes");
+    until("it is made again", || lock::holder(&database).is_some());
+    assert_eq!(std::fs::read(&path).expect("the lock file"), written);
+    let mut second = program(server.db.folder());
+    second.args(["serve", "--listen", "127.0.0.1:0", "--database"]).arg(&database);
+    assert_eq!(second.output().expect("starts").status.code(), Some(5));
+
+    // The other one was quicker.
+    let aside = server.db.folder().join("another");
+    let other = lock::hold(&aside).expect("free");
+    std::fs::rename(server.db.folder().join("another.lock"), &path).expect("moves");
+    let init = [("type", "init"), ("name", "demo"), ("ownerid", OWNERID)];
+    until("it writes no more", || !server.post("1.2", &init).success());
+    until("it is not ready", || ready(&server).0 == 503);
+    let said = ready(&server).1;
+    assert!(said["database"].as_str().is_some_and(|text| text.contains("stop one of the two")), "{said}");
+    drop(other);
+    until("it is the only one again", || ready(&server).0 == 200);
+    assert!(server.post("1.2", &init).success());
 }
 
 #[cfg(unix)]

@@ -54,7 +54,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let handed = http::passed::socket().map_err(|error| {
         Exit::new(Code::Configuration, format!("cannot use the socket that was handed over: {error}"))
     })?;
-    let mut lock = take_lock(config, handed.is_some()).map_err(|error| locked(&config.database, error))?;
+    let lock = take_lock(config, handed.is_some()).map_err(|error| locked(&config.database, error))?;
     let log = http::log::start(config)
         .map_err(|error| Exit::failure(format!("cannot start the thread that writes the log: {error}")))?;
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
@@ -77,7 +77,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         }
         None => None,
     };
-    let store = Store::open(&options(config)).map_err(|error| {
+    let store = Store::open(&options(config, &lock)).map_err(|error| {
         Exit::new(Code::Database, format!("cannot open the database {}: {error}", config.database.display()))
     })?;
     super::db::tell_upgrade(&store, &config.database);
@@ -180,9 +180,10 @@ fn guess_limits(config: &Config) -> Option<guesses::Limits> {
 }
 
 /// How this configuration opens the database.
-pub(super) fn options(config: &Config) -> store::Options {
+fn options(config: &Config, lock: &Lock) -> store::Options {
     store::Options {
         path: config.database.clone(),
+        lock: Some(lock.clone()),
         readers: config.readers,
         reader_queue: config.reader_queue,
         writer_queue: config.writer_queue,

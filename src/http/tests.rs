@@ -77,6 +77,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
     let (address, stop) = (server.address(), server.stop());
     let store = Store::open(&Options {
         path: dir.path().join("a.db"),
+        lock: None,
         readers: 1,
         reader_queue: 8,
         writer_queue: 8,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::lock::{Guard, Lock};
 use super::{Error, Result};
 
 /// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
@@ -62,7 +63,7 @@ pub(super) fn sizes(path: &Path) -> Option<[u64; 2]> {
 }
 
 /// Which file stands at a path, where the system tells.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);
 
 impl FileId {
@@ -75,8 +76,21 @@ impl FileId {
         }
     }
 
+    /// Of one that is open, whatever became of its name.
+    #[cfg(unix)]
+    pub(super) fn of_open(file: &File) -> Result<Option<FileId>> {
+        use std::os::unix::fs::MetadataExt;
+        let file = file.metadata().map_err(|e| Error::Unavailable(e.to_string()))?;
+        Ok(Some(FileId(file.dev(), file.ino())))
+    }
+
     #[cfg(not(unix))]
     pub(super) fn of(_: &Path) -> Result<Option<FileId>> {
+        Ok(None)
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of_open(_: &File) -> Result<Option<FileId>> {
         Ok(None)
     }
 }
@@ -89,20 +103,23 @@ pub(super) struct Opened {
     log: PathBuf,
     /// None where the log cannot be watched.
     log_id: Option<FileId>,
+    /// Of a server, whose lock has to be one still.
+    guard: Option<Guard>,
 }
 
 impl Opened {
     /// Those of an open database.
-    pub(super) fn of(database: &Path) -> Result<Opened> {
+    pub(super) fn of(database: &Path, lock: Option<&Lock>) -> Result<Opened> {
         // SQLite's log is beside the file itself, wherever a link to it lies.
         let real = database.canonicalize().map_err(|e| Error::Unavailable(format!("{}: {e}", database.display())))?;
         let log = beside(&real, "-wal");
         let log_id = FileId::of(&log).unwrap_or_default();
-        Ok(Opened { database: database.to_owned(), database_id: FileId::of(database)?, log, log_id })
+        let (database_id, guard) = (FileId::of(database)?, lock.map(Guard::of));
+        Ok(Opened { database: database.to_owned(), database_id, log, log_id, guard })
     }
 
-    /// Whether both still stand where they were opened.
-    pub(super) fn are_there(&self) -> Result<()> {
+    /// Whether both still stand where they were opened, and no other server writes to them.
+    pub(super) fn are_there(&mut self) -> Result<()> {
         if FileId::of(&self.database)? != self.database_id {
             return Err(Error::Unavailable(format!(
                 "{} is another file than the one that was opened; put that one back, or stop and start again",
@@ -110,7 +127,7 @@ impl Opened {
             )));
         }
         if self.log_is_there() {
-            return Ok(());
+            return self.guard.as_mut().map_or(Ok(()), Guard::look);
         }
         Err(Error::Unavailable(format!(
             "{}, which belongs to the database, was removed or replaced; what it held is kept, and nothing more is \

@@ -1,21 +1,33 @@
 //! The locks between processes: one server at a time uses a database (`<database>.lock`), one import at a time fills
 //! it (`<database>.import.lock`). They are operating-system locks: the files stay where they are, only the lock counts,
-//! and it goes with the process, however that ends. What a file says is for people. Knows no SQL.
+//! and it goes with the process, however that ends. A server whose file is taken away makes it again, and writes nothing
+//! while another server has the new one. What a file says is for people. Knows no SQL.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::time::Time;
 
-/// The right to serve a database, until it is dropped.
+use super::Error;
+use super::file::FileId;
+
+/// The right to serve a database, until it and its clones are dropped.
+#[derive(Clone, Debug)]
+pub struct Lock(Arc<Mutex<Held>>);
+
+/// The file that is locked.
 #[derive(Debug)]
-pub struct Lock {
+struct Held {
     file: File,
+    path: PathBuf,
+    /// What it says.
+    text: Vec<u8>,
 }
 
 /// The right to be the one import into a database, and with it to remove what interrupted ones left, until it is
@@ -59,9 +71,14 @@ pub enum LockError {
 const GLANCE: Duration = Duration::from_millis(5);
 const GLANCES: usize = 10;
 
+/// How often a server looks whether its lock file is still there.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Takes the lock, or says who has it.
 pub fn hold(database: &Path) -> Result<Lock, LockError> {
-    take(path(database, ".lock")).map(|file| Lock { file })
+    let path = path(database, ".lock");
+    let file = take(path.clone())?;
+    Ok(Lock(Arc::new(Mutex::new(Held { file, path, text: Vec::new() }))))
 }
 
 /// Takes the import lock. Whoever has it may take every hidden app for a leftover.
@@ -107,14 +124,73 @@ pub fn holder(database: &Path) -> Option<Holder> {
 
 impl Lock {
     /// Writes down who holds it, for whoever is refused.
-    pub fn describe(&mut self, listen: SocketAddr, probes: Option<SocketAddr>, since: Time) -> io::Result<()> {
+    pub fn describe(&self, listen: SocketAddr, probes: Option<SocketAddr>, since: Time) -> io::Result<()> {
         let (listen, probes) = (listen.to_string(), probes.map(|address| address.to_string()));
         let holder = Holder { pid: std::process::id(), listen, probes, since: since.0 };
         let mut text = serde_json::to_vec(&holder)?;
         text.push(b'\n');
+        let mut held = self.held();
+        held.text = text;
+        held.write()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn write(&mut self) -> io::Result<()> {
         self.file.rewind()?;
         self.file.set_len(0)?;
-        self.file.write_all(&text)
+        self.file.write_all(&self.text)
+    }
+
+    /// Whether it is still the file that others would lock. Whoever removes it (it looks like a leftover) takes nothing
+    /// from us yet, but the next server would lock another file of that name: so that one is locked at once.
+    fn keep(&mut self) -> Result<(), Error> {
+        if matches!((FileId::of(&self.path), FileId::of_open(&self.file)), (Ok(there), Ok(ours)) if there == ours) {
+            return Ok(());
+        }
+        match take(self.path.clone()) {
+            Ok(file) => {
+                self.file = file;
+                let written = self.write();
+                tracing::warn!(file = %self.path.display(), ?written, "the lock file was removed; it was made again");
+                Ok(())
+            }
+            Err(LockError::Held(_)) => Err(Error::Unavailable(format!(
+                "{} was removed or replaced, and another server has taken the new one: stop one of the two",
+                self.path.display()
+            ))),
+            // Where we cannot make it, no other server can.
+            Err(LockError::File { .. }) => Ok(()),
+        }
+    }
+}
+
+/// Looks from time to time whether a lock is one still.
+pub(super) struct Guard {
+    lock: Lock,
+    looked: Instant,
+    found: Result<(), Error>,
+}
+
+impl Guard {
+    pub(super) fn of(lock: &Lock) -> Guard {
+        Guard { lock: lock.clone(), looked: Instant::now(), found: Ok(()) }
+    }
+
+    /// What the last look found, which is not older than `LOOK`.
+    pub(super) fn look(&mut self) -> Result<(), Error> {
+        if self.looked.elapsed() >= LOOK {
+            let found = self.lock.held().keep();
+            if let (Ok(()), Err(error)) = (&self.found, &found) {
+                tracing::error!(%error, "nothing is written any more");
+            }
+            (self.found, self.looked) = (found, Instant::now());
+        }
+        self.found.clone()
     }
 }
 
@@ -154,7 +230,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("folder");
         let database = dir.path().join("a.db");
         assert_eq!(holder(&database), None, "no file, no holder");
-        let mut lock = hold(&database).expect("free");
+        let lock = hold(&database).expect("free");
         assert!(matches!(hold(&database), Err(LockError::Held(None))), "held, not described yet");
         let at = |text: &str| text.parse().expect("an address");
         lock.describe(at("127.0.0.1:1"), Some(at("127.0.0.1:3")), Time(7)).expect("writes");

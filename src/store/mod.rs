@@ -60,6 +60,8 @@ pub use waiting::Most;
 pub struct Options {
     /// The database file; made if there is none.
     pub path: PathBuf,
+    /// Of a server: nothing is written while another one has it.
+    pub lock: Option<lock::Lock>,
     /// Reader threads, with a connection each.
     pub readers: usize,
     /// Reads that may wait for a reader; more are answered [`Error::Busy`].
@@ -83,6 +85,7 @@ impl Options {
     pub fn small(path: impl Into<PathBuf>) -> Options {
         Options {
             path: path.into(),
+            lock: None,
             readers: 1,
             reader_queue: 16,
             writer_queue: 16,

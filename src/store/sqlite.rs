@@ -71,7 +71,7 @@ impl Sqlite {
         let writes = Queue::<Box<dyn WriteJob>>::new(options.writer_queue, |job, error| job.fail(error));
         let writes = Arc::new(writes);
         let (queue, end) = (writes.receiver(), Arc::clone(&writes).closed_on_drop());
-        let (files, busy_timeout) = (file::Opened::of(&options.path)?, options.busy_timeout);
+        let (files, busy_timeout) = (file::Opened::of(&options.path, options.lock.as_ref())?, options.busy_timeout);
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
         let figures = Arc::new(Figures::default());

@@ -321,7 +321,7 @@ fn a_running_server_is_asked() {
     let (_, state, text) = line(&[]);
     assert!(state == "ok" && text == "no server uses this database now", "{text}");
     // One that holds the lock and answers nobody.
-    let mut held = keystead::store::lock::hold(&server.db.path()).expect("free");
+    let held = keystead::store::lock::hold(&server.db.path()).expect("free");
     held.describe(web::nobody(), None, Clock::System.now()).expect("writes");
     let (_, state, text) = line(&[]);
     assert!(state == "problem" && text.contains("does not answer"), "{text}");

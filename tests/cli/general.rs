@@ -46,7 +46,7 @@ fn a_running_server_answers_by_what_a_command_changed() {
     let id = open_session(&keystead, 11, Some("mia"));
     let ownerid = keystead.json(&["app", "show"])["ownerid"].as_str().expect("an ownerid").to_owned();
     // What a server does: it holds the lock, and has app and session in its cache.
-    let mut lock = lock::hold(&keystead.database()).expect("free");
+    let lock = lock::hold(&keystead.database()).expect("free");
     lock.describe("127.0.0.1:4711".parse().expect("an address"), None, Clock::System.now()).expect("writes");
     let store = Store::open(&Options::small(keystead.database())).expect("opens");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

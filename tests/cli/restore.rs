@@ -116,7 +116,7 @@ fn a_second_name_of_the_database_does_not_outlive_the_next_restore() {
 fn what_is_in_use_is_not_replaced() {
     let (keystead, _, now) = changed();
     let restore = ["restore", "copy.db", "--force"];
-    let mut server = lock::hold(&keystead.database()).expect("free");
+    let server = lock::hold(&keystead.database()).expect("free");
     keystead.fails(&restore, 5, "another server");
     server.describe("127.0.0.1:4711".parse().expect("an address"), None, Clock::System.now()).expect("writes");
     keystead.fails(&restore, 5, "127.0.0.1:4711");

@@ -31,7 +31,7 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let cache = Arc::new(Cache::new(&Options::small("unused")));
-    let files = file::Opened::of(&path).unwrap();
+    let files = file::Opened::of(&path, None).unwrap();
     let writer = Writer {
         connection,
         queue,
