@@ -178,6 +178,11 @@ fn the_image_holds_all_that_is_built_and_runs_what_there_is() {
     assert!(user.parse::<u32>().is_ok_and(|id| id > 0) && user == group, "a number says that it is not root");
     assert_eq!(lines("STOPSIGNAL"), ["SIGTERM"]);
 
+    // Docker's own address may be a trusted proxy: then only this machine may reach the port.
+    let page = std::fs::read_to_string(root().join("docs/operating.md")).expect("docs/operating.md");
+    let run: Vec<&str> = page.lines().filter(|line| line.starts_with("docker run ")).collect();
+    assert!(!run.is_empty() && run.iter().all(|line| line.contains(" -p 127.0.0.1:8080:8080 ")), "{run:?}");
+
     // All that goes in is there and let through.
     let ignore = read("Dockerfile.dockerignore");
     let mut taken: Vec<&str> =

@@ -44,6 +44,7 @@ const ONLINE: &str = "SELECT min(credential) FROM sessions WHERE app_id = $1 AND
 const COUNT_ONLINE: &str = "SELECT count(DISTINCT user_id) FROM sessions WHERE app_id = $1 AND ended_at IS NULL \
                             AND expires_at > $2 AND user_id IS NOT NULL AND kind <> 'sign-in'";
 const NEWEST: &str = "SELECT max(created_at) FROM sessions";
+const NEWEST_IPS: &str = "SELECT ip FROM sessions ORDER BY row DESC LIMIT $1";
 const DELETE_UNVALIDATED: &str = "DELETE FROM sessions WHERE id = $1 AND user_id IS NULL";
 // By app, because the index is; the join's order is said so that no engine reads all sessions for it.
 const CLEAN: &str = "DELETE FROM sessions WHERE row IN \
@@ -66,6 +67,11 @@ pub async fn lookup(store: &Store, id: SessionId) -> Result<Option<Arc<Session>>
 /// When the newest session was opened, by the clock of then; looks at all of them.
 pub fn newest(tx: &mut Tx<'_>) -> Result<Option<Time>> {
     Ok(tx.row(NEWEST, &[], |row| row.opt_int(0))?.flatten().map(Time))
+}
+
+/// The addresses from which the newest sessions were opened, at most so many.
+pub fn newest_ips(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<String>> {
+    tx.rows(NEWEST_IPS, &[limit.into()], |row| row.text(0))
 }
 
 /// A session by its id, live or not.

@@ -208,6 +208,111 @@ fn sick_files_turn_their_line() {
 }
 
 #[test]
+#[cfg(unix)]
+fn secrets_that_others_may_read_are_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let keystead = healthy();
+    let mode = |path: &std::path::Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    let backup = keystead.path("backups").join(&backup::names(&keystead.path("backups"))[0]);
+    assert_turns(&keystead, USUAL, &[], || mode(&backup, 0o640), ("permissions", "warning", "others on this machine"));
+    mode(&backup, 0o600);
+
+    let settings = keystead.path("k.toml");
+    let mail = "smtp-host = '127.0.0.1'\nsmtp-user = 'mia'\nsmtp-from = 'k@example.com'\n";
+    std::fs::write(&settings, format!("{mail}smtp-password = 'hunter2'\n")).unwrap();
+    let permissions = || {
+        let found = checks(&keystead, &[USUAL, &["--config", "k.toml"]].concat());
+        found.into_iter().find(|(name, _, _)| name == "permissions").unwrap()
+    };
+    mode(&settings, 0o644);
+    let (_, state, text) = permissions();
+    assert!(state == "warning" && text.contains("k.toml, and smtp-password stands in it"), "{text}");
+    assert!(!text.contains("hunter2"));
+    mode(&settings, 0o640);
+    assert_eq!(permissions().1, "ok", "root's, and read by the server's group");
+    std::fs::write(keystead.path("password"), "hunter2").unwrap();
+    mode(&keystead.path("password"), 0o600);
+    std::fs::write(&settings, format!("{mail}smtp-password-file = 'password'\n")).unwrap();
+    mode(&settings, 0o644);
+    assert_eq!(permissions().1, "ok", "no secret in it");
+}
+
+#[test]
+fn a_proxy_that_nobody_named_is_told() {
+    let keystead = healthy();
+    let db = rusqlite::Connection::open(keystead.database()).unwrap();
+    let mut opened = 0;
+    let mut open = |ip: &str, count: usize| {
+        for _ in 0..count {
+            opened += 1;
+            let (id, at) = (format!("{opened:032x}"), now() - 60);
+            let sql = "INSERT INTO sessions (id, app_id, ip, created_at, expires_at) VALUES (?1, 1, ?2, ?3, ?3)";
+            db.execute(sql, (id, ip, at)).unwrap();
+        }
+    };
+    let proxy = |flags: &[&str]| {
+        let found = checks(&keystead, &[USUAL, flags].concat());
+        found.into_iter().find(|(name, _, _)| name == "proxy").unwrap()
+    };
+    open("1.2.3.4", 1);
+    open("172.17.0.1", 49);
+    assert_eq!(proxy(&[]).1, "ok", "somebody came from elsewhere");
+    assert_turns(&keystead, USUAL, &[], || open("172.17.0.1", 1), ("proxy", "warning", "come from 172.17.0.1"));
+    assert_eq!(proxy(&["--trusted-proxy", "172.17.0.1", "--public-url", "https://k.example"]).1, "ok");
+    open("1.2.3.4", 50);
+    assert_eq!(proxy(&[]).1, "ok", "one customer in the world");
+    db.execute_batch("DELETE FROM sessions").unwrap();
+    open("127.0.0.1", 9);
+    assert_eq!(proxy(&[]).1, "ok", "somebody tries it out");
+    open("127.0.0.1", 1);
+    assert_eq!(proxy(&[]).1, "warning");
+}
+
+/// Root may write anywhere, so where root tests, the doctor is somebody else.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_written_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let keystead = healthy();
+    let program = keystead.path("program");
+    let built = env!("CARGO_BIN_EXE_keystead");
+    if std::fs::hard_link(built, &program).is_err() {
+        std::fs::copy(built, &program).unwrap();
+    }
+    let root = rustix::process::geteuid().is_root();
+    let mode =
+        |name: &str, mode| std::fs::set_permissions(keystead.path(name), PermissionsExt::from_mode(mode)).unwrap();
+    let told = || {
+        let mut command = std::process::Command::new(&program);
+        command.arg("doctor").args(USUAL).current_dir(keystead.path("")).env_remove("KEYSTEAD_DATABASE");
+        if root {
+            command.uid(65534).gid(65534);
+        }
+        String::from_utf8(command.output().expect("runs").stdout).unwrap()
+    };
+    let line = |name: &str| told().lines().find(|line| line[9..].starts_with(name)).expect("a line").to_owned();
+    // For the other one, all of it has to be open at first.
+    let made = format!("backups/{}", backup::names(&keystead.path("backups"))[0]);
+    for (name, open) in [("", 0o777), ("backups", 0o777), (&made, 0o666), ("keystead.db", 0o666)] {
+        mode(name, open);
+    }
+    assert!(line("permissions").starts_with("warning "), "{}", told());
+    assert!(line("backups").starts_with("ok "), "{}", told());
+    mode("backups", 0o555);
+    let said = line("backups");
+    assert!(said.starts_with("problem ") && said.contains("cannot make files in it"), "{said}");
+    mode("", 0o555);
+    let said = line("permissions");
+    assert!(said.starts_with("problem ") && said.contains("cannot make files in"), "{said}");
+    mode("", 0o777);
+    mode("keystead.db", 0o444);
+    let said = line("permissions");
+    assert!(said.starts_with("problem ") && said.contains("cannot read and write"), "{said}");
+    mode("", 0o700);
+}
+
+#[test]
 fn backups_from_the_future_are_told() {
     let keystead = healthy();
     assert_turns(

@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::super::backup::size;
+use super::super::schedule::Folder;
 use super::{Found, Seen, ok, problem, warning};
+use crate::config::Source;
 use crate::store::backup;
 use crate::store::schema::VERSION;
 
 /// Less than this is as good as full.
 const FULL: u64 = 64 << 20;
+
+/// SQLite folds its log into the database when that has 1,000 pages, some 4 MiB; a long transaction makes it larger.
+const FOLDED: u64 = 16 << 20;
 
 /// A log larger than this was not cut back when it should have been: it is, to half of that, after each long job.
 const LONG_LOG: u64 = 128 << 20;
@@ -73,15 +78,24 @@ pub(super) fn permissions(seen: &Seen) -> Found {
             folder.display()
         ));
     }
-    let secret = [Some(database), config.vault_key.as_deref(), config.smtp_password_file.as_deref()];
+    let opens = |path: &Path, to: u32| std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & to != 0);
+    let backups = Folder::of(config).and_then(|folder| folder.backups().ok()).unwrap_or_default();
     let log = beside(database, "-wal");
-    let open = secret
-        .into_iter()
-        .flatten()
-        .chain([log.as_path()])
-        .find(|path| std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0));
-    match open {
-        Some(path) => warning(format!("others on this machine may read {0}: `chmod 600 {0}`", path.display())),
+    let secret = [Some(database), Some(&log), config.vault_key.as_deref(), config.smtp_password_file.as_deref()];
+    let secret = secret.into_iter().flatten().chain(backups.iter().map(|(_, path)| path.as_path()));
+    if let Some(path) = secret.into_iter().find(|path| opens(path, 0o077)) {
+        return warning(format!("others on this machine may read {0}: `chmod 600 {0}`", path.display()));
+    }
+    // It may be root's, and the server's user read it as one of its group.
+    let settings = config.list().find_map(|(setting, given)| match &given.source {
+        Source::File(path) if setting.secret && opens(path, 0o007) => Some((setting.name, path)),
+        _ => None,
+    });
+    match settings {
+        Some((name, path)) => {
+            let path = path.display();
+            warning(format!("others on this machine may read {path}, and {name} stands in it: `chmod o-rwx {path}`"))
+        }
         None => ok("only its user reads and writes it"),
     }
 }
@@ -105,13 +119,23 @@ pub(super) fn free(_: &Path) -> Option<u64> {
 
 pub(super) fn disk(seen: &Seen) -> Found {
     let folder = folder(seen.database());
-    let Some(free) = free(folder) else {
-        return ok(format!("cannot tell how much is free in {}", folder.display()));
-    };
+    match free(folder) {
+        Some(free) => room(free, seen.size, folder),
+        None => ok(format!("cannot tell how much is free in {}", folder.display())),
+    }
+}
+
+/// What so many free bytes mean beside a database of this size.
+fn room(free: u64, database: u64, folder: &Path) -> Found {
     let there = format!("{} free in {}", size(free), folder.display());
-    if free < FULL {
+    if free < FOLDED {
+        problem(format!(
+            "{there}: the log beside the database may fill that before it is folded in, and then nothing is written until \
+             there is room; make some"
+        ))
+    } else if free < FULL {
         problem(format!("{there}: nothing can be written soon; make room"))
-    } else if free < seen.size {
+    } else if free < database {
         warning(format!("{there}, less than the database has: no room for a copy, before an upgrade or in a restore"))
     } else {
         ok(there)
@@ -128,5 +152,27 @@ pub(super) fn log(seen: &Seen) -> Found {
         ))
     } else {
         ok(format!("the log beside the database has {}", size(log)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn how_much_is_free_decides_what_is_said() {
+        const MIB: u64 = 1 << 20;
+        for (free, database, state, saying) in [
+            (0, 0, State::Problem, "0 B free in /data: the log beside"),
+            (16 * MIB - 1, 0, State::Problem, "before it is folded in"),
+            (16 * MIB, 0, State::Problem, "16.0 MiB free in /data: nothing can be written soon"),
+            (64 * MIB - 1, 0, State::Problem, "make room"),
+            (64 * MIB, 64 * MIB, State::Ok, "64.0 MiB free in /data"),
+            (64 * MIB, 64 * MIB + 1, State::Warning, "less than the database has"),
+        ] {
+            let Found(found, text) = room(free, database, Path::new("/data"));
+            assert!(found == state && text.contains(saying), "{free}: {found:?}: {text}");
+        }
     }
 }

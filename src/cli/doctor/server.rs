@@ -6,10 +6,18 @@ use std::time::Duration;
 
 use super::super::print_time;
 use super::{Found, Seen, ok, problem, warning};
+use crate::domain::target::Targets;
 use crate::model::time::Time;
+use crate::store::schema::VERSION;
+use crate::store::{backup, sessions};
 
 /// How long each step of asking the server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many of the newest sessions are looked at to find out whether a proxy is there that nobody named, and how few say
+/// nothing: whoever tries a server out does so from one place.
+const NEWEST: i64 = 50;
+const ENOUGH: usize = 10;
 
 pub(super) fn server(seen: &Seen) -> Found {
     let Some(holder) = &seen.holder else { return ok("no server uses this database now") };
@@ -71,7 +79,13 @@ pub(super) fn proxy(seen: &Seen) -> Found {
              worth nothing; name your proxy's address only",
         )
     } else if config.trusted_proxy.is_empty() {
-        ok("no trusted-proxy is set: the address of a client is the socket's; behind a proxy, name it")
+        match shared_address(seen) {
+            Some(ip) => warning(format!(
+                "all of the newest sessions come from {ip}: if that is a proxy, name it with --trusted-proxy; until then bans, \
+                 limits and guesses by address take all customers for one"
+            )),
+            None => ok("no trusted-proxy is set: the address of a client is the socket's; behind a proxy, name it"),
+        }
     } else if config.public_url.is_none() {
         warning(format!(
             "trusted-proxy is set, but public-url is not: links in answers and mails lead to http://{}; say how clients \
@@ -81,6 +95,18 @@ pub(super) fn proxy(seen: &Seen) -> Found {
     } else {
         ok("X-Forwarded-For is believed from the proxies that are named")
     }
+}
+
+/// The one address on this machine or in a private network that all of the newest sessions come from.
+fn shared_address(seen: &Seen) -> Option<IpAddr> {
+    if seen.schema != Ok(VERSION) {
+        return None;
+    }
+    // What cannot be read here is told in other lines.
+    let ips = backup::look(seen.database(), |tx| sessions::newest_ips(tx, NEWEST)).ok()?;
+    let ip: IpAddr = ips.first()?.parse().ok()?;
+    let shared = ips.len() >= ENOUGH && ips.iter().all(|other| *other == ips[0]) && !Targets::default().permits(ip);
+    shared.then_some(ip)
 }
 
 /// The server raises its own limit as far as it may: what counts is how far that is.
