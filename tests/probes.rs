@@ -81,6 +81,17 @@ fn being_asked_again_and_again_writes_little_and_changes_nothing() {
     assert_eq!(version, keystead::store::schema::VERSION);
 }
 
+#[test]
+fn connections_that_say_nothing_do_not_make_it_look_ill() {
+    let server = Fixture::new().serve(PROBES);
+    let at = probes(&server);
+    let silent: Vec<TcpStream> = (0..16).map(|_| TcpStream::connect(at).expect("connects")).collect();
+    (&silent[0]).write_all(b"GET /livez HTTP/1.1\r\n").expect("writes");
+    let ran = health(&server, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    drop(silent);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_lock_file_that_is_taken_away_lets_no_second_server_in() {

@@ -1,7 +1,7 @@
 //! `keystead health`: asks the running server whether it is well, for supervisors and containers that have no other
 //! program for it. Finds the server by what it wrote down beside its database. Opens no database.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Exit> {
             return say(global, &document, &format!("{} is well{database}", question.url));
         }
         Ok((status, body)) => json!({ "status": status, "server": document(&body) }),
-        Err(error) => json!({ "error": error.to_string() }),
+        Err(error) => json!({ "error": broken_off(&error, PATIENCE) }),
     };
     let why = reason(&said);
     if global.json {
@@ -96,8 +96,8 @@ fn given(url: &str) -> Result<Url, Exit> {
 }
 
 /// Asks once; the status and the body.
-fn ask(url: &Url) -> std::io::Result<(u16, String)> {
-    let broken = |text: &str| std::io::Error::other(text.to_owned());
+fn ask(url: &Url) -> io::Result<(u16, String)> {
+    let broken = |text: &str| io::Error::other(text.to_owned());
     let end = Instant::now() + PATIENCE;
     let left = || end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let host = url.host_str().unwrap_or_default();
@@ -139,6 +139,19 @@ fn reason(said: &Value) -> String {
     database.or_else(phase).or_else(status).unwrap_or_else(error)
 }
 
+/// Why there was no answer; waiting in vain has no words of its own that people know.
+pub(super) fn broken_off(error: &io::Error, patience: Duration) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!(
+                "it did not answer within {} s: it has more to do than it can, or hangs; see its log",
+                patience.as_secs()
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
 fn unhealthy(text: String) -> Exit {
     Exit::new(Code::Unhealthy, text)
 }
@@ -151,4 +164,22 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn waiting_in_vain_has_words() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(silent.local_addr().unwrap()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let error = socket.read(&mut [0]).unwrap_err();
+        let said = broken_off(&error, PATIENCE);
+        assert!(said.starts_with("it did not answer within 5 s") && !said.contains("os error"), "{said}");
+        assert_eq!(broken_off(&io::Error::other("that is no HTTP answer"), PATIENCE), "that is no HTTP answer");
+    }
 }

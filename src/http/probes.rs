@@ -14,7 +14,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore};
@@ -32,6 +32,9 @@ const CONNECTIONS: usize = 16;
 
 /// How long a connection may take, from its first byte to its last: it is asked one thing.
 const CONNECTION: Duration = Duration::from_secs(10);
+
+/// How long it may say nothing, or only a part of its request: so long others may have to wait for its place.
+const HEAD: Duration = Duration::from_secs(1);
 
 /// The longest request, without a body.
 const REQUEST: usize = 8 << 10;
@@ -181,7 +184,8 @@ async fn serve(socket: TcpStream, probes: &Probes) -> hyper::Result<()> {
         .half_close(true)
         .keep_alive(false)
         .max_buf_size(REQUEST)
-        .header_read_timeout(None)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(socket), service_fn(|request| answer(probes, request)))
         .await
 }

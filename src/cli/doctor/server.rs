@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::super::health::broken_off;
 use super::super::print_time;
 use super::{Found, Seen, ok, problem, warning};
 use crate::domain::target::Targets;
@@ -25,8 +26,9 @@ pub(super) fn server(seen: &Seen) -> Found {
     let Ok(address) = holder.listen.parse::<SocketAddr>() else { return ok(there) };
     match asked(reachable(address)) {
         Err(error) => problem(format!(
-            "{there}, does not answer ({error}): see its log, and whether it has all its threads and connections taken; \
-             start it again if it stays so"
+            "{there}, does not answer ({}): see its log, and whether it has all its threads and connections taken; start it \
+             again if it stays so",
+            broken_off(&error, PATIENCE)
         )),
         Ok(()) if seen.config.listen.port() != 0 && seen.config.listen.port() != address.port() => warning(format!(
             "{there}, answers; but the settings of this command say {}: give it those that the server has",
