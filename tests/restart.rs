@@ -161,15 +161,16 @@ fn clients_do_not_notice_that_servers_change() {
     assert_eq!(server.says("listening on "), format!("listening on http://{address}"), "not --listen's");
 
     let (enough, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let acknowledged = thread::scope(|scope| {
+    let (acknowledged, opened): (Vec<usize>, Vec<i64>) = thread::scope(|scope| {
         let work = |n| {
             let (enough, answered) = (&enough, &answered);
             move || {
                 let mut client = Client::new(address, n % 2 == 0);
-                let mut redeemed = 0;
+                let (mut redeemed, mut opened) = (0, 0);
                 while !enough.load(Ordering::Relaxed) {
                     let session = client.call(&[("type", "init"), ("ver", "1.0")]);
                     let session = session["sessionid"].as_str().expect("a session").to_owned();
+                    opened += 1;
                     if redeemed < KEYS {
                         let key = key(n, redeemed);
                         let said = client.call(&[("type", "license"), ("sessionid", &session), ("key", &key)]);
@@ -178,7 +179,7 @@ fn clients_do_not_notice_that_servers_change() {
                     }
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
-                redeemed
+                (redeemed, opened)
             }
         };
         let clients: Vec<_> = (0..CLIENTS).map(|n| scope.spawn(work(n))).collect();
@@ -202,11 +203,15 @@ fn clients_do_not_notice_that_servers_change() {
         }
         at_work();
         enough.store(true, Ordering::Relaxed);
-        clients.into_iter().map(|client| client.join().expect("no client failed")).collect::<Vec<usize>>()
+        clients.into_iter().map(|client| client.join().expect("no client failed")).unzip()
     });
     assert!(acknowledged.iter().sum::<usize>() >= CLIENTS * RESTARTS, "{acknowledged:?}");
     server.signal(rustix::process::Signal::TERM);
     server.ends_well();
+    // A client that finds its connection closed asks again, and hides by that what was done and never answered.
+    let sessions = rusqlite::Connection::open(db.path()).expect("opens");
+    let sessions: i64 = sessions.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).expect("counts");
+    assert_eq!(sessions, opened.iter().sum::<i64>(), "each session was made for an answer that arrived");
     for (client, count) in acknowledged.into_iter().enumerate() {
         for n in 0..count {
             assert!(db.license_now(&key(client, n)).used_by.is_some(), "client {client} was told that {n} is redeemed");

@@ -28,7 +28,7 @@ pub mod web;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,13 @@ pub struct Server {
     /// Where it answers the operator, if it was told to (`--metrics-listen`).
     pub probes: Option<SocketAddr>,
     child: Child,
-    log: Option<JoinHandle<Vec<String>>>,
+    log: Option<Log>,
+}
+
+/// What a server writes to stderr, as it comes.
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Server {
@@ -115,7 +121,15 @@ impl Server {
     /// Stops it with SIGTERM; how it ended, and everything it wrote to stderr.
     pub fn stop(mut self) -> (ExitStatus, Vec<String>) {
         let status = self.terminate();
-        (status, self.log.take().unwrap().join().expect("reads to the end"))
+        let log = self.log.take().unwrap();
+        log.reader.join().expect("reads to the end");
+        (status, std::mem::take(&mut log.lines.lock().unwrap()))
+    }
+
+    /// Whether it has written a line to stderr by now that says this.
+    pub fn has_said(&self, what: &str) -> bool {
+        let log = self.log.as_ref().expect("not stopped");
+        log.lines.lock().unwrap().iter().any(|line| line.contains(what))
     }
 }
 
@@ -126,14 +140,15 @@ impl Drop for Server {
 }
 
 /// The process, its two addresses (for clients, for the operator), what it will have written.
-fn spawn(db: &Fixture, flags: &[&str]) -> (Child, [Option<SocketAddr>; 2], JoinHandle<Vec<String>>) {
+fn spawn(db: &Fixture, flags: &[&str]) -> (Child, [Option<SocketAddr>; 2], Log) {
     let mut command = program::program(db.folder());
     command.arg("serve").arg("--database").arg(db.path()).args(["--listen", "127.0.0.1:0"]).args(flags);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (found, listening) = mpsc::channel();
-    let log = std::thread::spawn(move || {
-        let mut lines = Vec::new();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let written = Arc::clone(&lines);
+    let reader = std::thread::spawn(move || {
         let mut probes = None;
         for line in stderr.lines().map_while(Result::ok) {
             // The operator's listener comes first.
@@ -143,16 +158,17 @@ fn spawn(db: &Fixture, flags: &[&str]) -> (Child, [Option<SocketAddr>; 2], JoinH
             if let Some(address) = line.strip_prefix("listening on http://") {
                 let _ = found.send([Some(address.parse().expect("an address")), probes]);
             }
-            lines.push(line);
+            written.lock().unwrap().push(line);
         }
-        lines
     });
+    let log = Log { lines, reader };
     match listening.recv_timeout(PATIENCE) {
         Ok(addresses) => (child, addresses, log),
         Err(_) => {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("the server did not start: {:?}", log.join());
+            let _ = log.reader.join();
+            panic!("the server did not start: {:?}", log.lines);
         }
     }
 }
