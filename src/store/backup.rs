@@ -112,7 +112,8 @@ pub fn make(database: &Path, to: &Path, replace: bool, watch: &mut Watch<'_>) ->
 }
 
 /// Puts a copy of a backup in the place of a database that nobody serves. `replace`: one that exists is kept beside it,
-/// under a name that ends with `stamp`. At every instant the old one or the new one stands there, whole.
+/// under a name that ends with `stamp`. At every instant the old one or the new one stands there, whole; but an old one
+/// whose log cannot be folded in has only the other name for the instant before the new one comes.
 pub fn restore(
     _held: &Lock,
     from: &Path,

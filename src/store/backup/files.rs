@@ -115,7 +115,9 @@ pub(super) fn remove_beside(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the database that stands there another name, too, and takes away what lies beside it. Answers that name.
+/// Gives the database that stands there another name, and takes away what lies beside it. Answers that name. One whose
+/// log is folded in keeps its own name, too, until the backup takes it. One whose log is not loses it here: a file and
+/// its log cannot be replaced in one step, and without the log it must never be opened.
 pub(super) fn set_aside(database: &Path, stamp: &str) -> Result<Option<PathBuf>, BackupError> {
     if taken(database).is_none() {
         remove_beside(database).map_err(|error| failed(database, error))?;
@@ -140,13 +142,21 @@ pub(super) fn set_aside(database: &Path, stamp: &str) -> Result<Option<PathBuf>,
         file::beside(database, &format!("{ASIDE}{stamp}{again}"))
     };
     let kept = (1..).map(name).find(|kept| taken(kept).is_none()).unwrap_or_else(|| name(0));
-    for ending in ["", LOG, JOURNAL] {
-        let (from, to) = (file::beside(database, ending), file::beside(&kept, ending));
+    let mut alone = true;
+    for ending in [LOG, JOURNAL] {
+        let from = file::beside(database, ending);
         if from.exists() {
-            // A second name costs nothing and is there at once; not every file system has them.
-            let linked = std::fs::hard_link(&from, &to);
-            let there = linked.or_else(|_| std::fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()));
-            there.map_err(|error| failed(&to, error))?;
+            alone = false;
+            second_name(&from, &file::beside(&kept, ending))?;
+        }
+    }
+    if database.exists() {
+        if alone {
+            second_name(database, &kept)?;
+        } else {
+            // What it needs is there under its new name already, and under its old one still.
+            file::sync_folder(database).map_err(|error| failed(database, error))?;
+            std::fs::rename(database, &kept).map_err(|error| failed(&kept, error))?;
         }
     }
     file::sync_folder(database).map_err(|error| failed(database, error))?;
@@ -154,7 +164,51 @@ pub(super) fn set_aside(database: &Path, stamp: &str) -> Result<Option<PathBuf>,
     Ok(Some(kept))
 }
 
+/// A second name costs nothing and is there at once; not every file system has them.
+fn second_name(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let linked = std::fs::hard_link(from, to);
+    let there = linked.or_else(|_| std::fs::copy(from, to).and_then(|_| File::open(to)?.sync_all()));
+    there.map_err(|error| failed(to, error))
+}
+
 /// Folds in the log beside a database that nobody else has open, and lets it have none.
 pub(super) fn single_file(db: &rusqlite::Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_no_instant_a_database_stands_there_without_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("a.db");
+        let log = file::beside(&database, LOG);
+        let db = rusqlite::Connection::open(&database).unwrap();
+        db.execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE songs (a); INSERT INTO songs VALUES (zeroblob(500000)); \
+             PRAGMA wal_checkpoint(TRUNCATE);",
+        )
+        .unwrap();
+        // Of a few pages only: most of what they belong to is gone below, so the engine refuses to fold them in.
+        db.execute_batch("INSERT INTO songs VALUES ('a')").unwrap();
+        let written = std::fs::read(&log).unwrap();
+        drop(db);
+        std::fs::write(&database, "this is no database any more, but long enough to be one").unwrap();
+        std::fs::write(&log, &written).unwrap();
+        // What a crash leaves now, before the backup is placed: one whole database, under one name.
+        let kept = set_aside(&database, "now").unwrap().unwrap();
+        assert!(!database.exists() && !log.exists());
+        assert!(std::fs::read(&kept).unwrap().starts_with(b"this is no database"));
+        assert!(!written.is_empty() && std::fs::read(file::beside(&kept, LOG)).unwrap() == written);
+
+        // The rule: a log that can be folded in is, and the old one stays there until then.
+        let db = rusqlite::Connection::open(&database).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE songs (a)").unwrap();
+        drop(db);
+        let kept = set_aside(&database, "now").unwrap().unwrap();
+        assert!(kept.ends_with("a.db.before-restore-now-2") && database.exists() && !log.exists());
+        assert_eq!(std::fs::read(&kept).unwrap(), std::fs::read(&database).unwrap());
+    }
 }
