@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What connections cost that say nothing: opens many, makes one request on each, and prints the server's resident set.
 
-    bench/idle.py [COUNT]        10000 connections, on a release build
+    bench/run.sh idle [COUNT]    10000 connections, on a release build
 
 KEYSTEAD_BIN measures that binary instead of building one. Several loopback addresses are used, because one of them has
 too few ports. Needs Linux, and as many open files as connections (ulimit -n), twice.

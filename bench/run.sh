@@ -4,11 +4,15 @@
 #   bench/run.sh [--rows N] [--seconds S] [--rounds R] [--keep]    calls against a bare hyper server and argon2, latency,
 #                                                                  memory, start; with N licenses (up to ten million)
 #   bench/run.sh soak [--minutes M]                                mixed load for a long time, with a graph
+#   bench/run.sh idle [COUNT]                                      what connections cost that say nothing (needs Python)
 #
 # Markdown on stdout, progress on stderr. KEYSTEAD_BIN measures that binary instead of building one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
+if [[ ${1:-} == idle ]]; then
+  exec python3 "$here/idle.py" "${@:2}"
+fi
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
