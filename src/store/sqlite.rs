@@ -1,7 +1,5 @@
-//! SQLite: the pool of reading connections and its threads, the one writer, the pragmas. Knows no table.
-//!
-//! The writer takes every call that waits, runs each in a savepoint of one transaction, commits once, changes the
-//! cache, and only then lets the answers go.
+//! SQLite: the pool of reading connections and its threads, how the one writer is opened and ended, the pragmas. Knows no
+//! table.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, ToSql};
@@ -20,17 +18,16 @@ use super::figures::{Figures, Line};
 use super::queue::{Message, Queue, spawn};
 use super::tx::{ReadJob, TxEngine, WriteJob};
 use super::waiting::AllWaiting;
-use super::{Cache, Change, Error, Options, Result, Row, Tx, Value, file, schema};
+use super::{Cache, Error, Options, Result, Row, Tx, Value, file, schema};
 
 use self::error::advice;
 pub(super) use self::error::{error, unfit};
+use self::writer::Writer;
 
 mod error;
 #[cfg(test)]
 mod tests;
-
-/// The most calls that one commit carries. More would only make the first of them wait longer.
-const MAX_GROUP: usize = 256;
+mod writer;
 
 /// How often a writer that is idle, or waits for its turn, looks whether another process has written. The promise is
 /// 100 ms.
@@ -390,192 +387,5 @@ fn read_loop(pool: &r2d2::Pool<Readers>, queue: &Receiver<Message<Box<dyn ReadJo
         // The panic was reported by the panic hook; the caller sees that its end of the channel is gone.
         let _ = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
         connection.rollback();
-    }
-}
-
-struct Writer {
-    connection: Connection,
-    queue: Receiver<Message<Box<dyn WriteJob>>>,
-    cache: Arc<Cache>,
-    data_version: i64,
-    busy_timeout: Duration,
-    files: file::Opened,
-    /// The log's file is gone, and we hold the write lock until it is back.
-    held: bool,
-    closing: Arc<AtomicBool>,
-    figures: Arc<Figures>,
-    /// How many have begun; counts around.
-    transactions: u16,
-}
-
-/// A call that has run in the open transaction.
-struct Done {
-    job: Box<dyn WriteJob>,
-    changes: Vec<Change>,
-}
-
-impl Writer {
-    fn run(mut self) {
-        let mut stop = false;
-        while !stop {
-            let first = match self.queue.recv_timeout(WATCH) {
-                Ok(Message::Job(job)) => job,
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    let _ = self.look();
-                    self.watch();
-                    continue;
-                }
-            };
-            let mut group = vec![first];
-            while group.len() < MAX_GROUP {
-                match self.queue.try_recv() {
-                    Ok(Message::Job(job)) => group.push(job),
-                    Ok(Message::Stop) => {
-                        stop = true;
-                        break;
-                    }
-                    Err(_) => break,
-                }
-            }
-            // Those have waited as long as the group when the write lock has not come: nobody waits for it twice. Whoever
-            // comes later has a wait of his own: what stopped the group need not stop him.
-            let behind = self.queue.len();
-            if let Some(e) = self.answer(group) {
-                stop |= self.fail_waiting(behind, &e);
-            }
-        }
-    }
-
-    /// Whether the files are still those that were opened: what is written to others is lost with the next start.
-    fn look(&mut self) -> Result<()> {
-        let found = self.files.are_there();
-        if found.is_ok() && self.held {
-            self.held = self.connection.db.execute_batch("ROLLBACK").is_err();
-        }
-        if found.is_err() && !self.held && !self.files.log_is_there() {
-            self.keep_the_log();
-        }
-        found
-    }
-
-    /// The log's file is gone, but we have it open: what it holds goes into the database, before that can be lost. From
-    /// then on nobody may write: others would write to another log, and our readers would look for it in this one.
-    fn keep_the_log(&mut self) {
-        let folded = self.connection.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        // Somebody is reading: at the next look.
-        if folded.is_ok_and(|busy| busy == 0) && self.connection.db.execute_batch("BEGIN IMMEDIATE").is_ok() {
-            self.held = true;
-            tracing::error!(
-                "the file beside the database whose name ends in -wal is gone; nothing is lost, but nothing more is \
-                 written: stop and start again"
-            );
-        }
-    }
-
-    /// Drops the caches if another process has written since the last look.
-    fn watch(&mut self) {
-        match self.connection.data_version() {
-            Ok(version) if version == self.data_version => {}
-            Ok(version) => {
-                self.data_version = version;
-                self.cache.clear();
-            }
-            // It may have written, we cannot tell: better to ask again.
-            Err(_) => self.cache.clear(),
-        }
-    }
-
-    /// Takes the write lock. While another process has it, others may have had it before: what they changed must not be
-    /// answered from memory only because we wait.
-    fn begin(&mut self) -> Result<()> {
-        self.look()?;
-        let began = Instant::now();
-        loop {
-            match self.connection.control("BEGIN IMMEDIATE") {
-                Err(Error::Locked) if began.elapsed() < self.busy_timeout && !self.closing.load(Ordering::Relaxed) => {
-                    self.watch();
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// Answers this many waiting calls with an error. Whether the stop was among them.
-    fn fail_waiting(&self, count: usize, error: &Error) -> bool {
-        for _ in 0..count {
-            match self.queue.try_recv() {
-                Ok(Message::Job(job)) => job.fail(error.clone()),
-                Ok(Message::Stop) => return true,
-                Err(_) => break,
-            }
-        }
-        false
-    }
-
-    /// Runs a group until it is committed or every call of it has been answered. The error, if no transaction began.
-    fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) -> Option<Error> {
-        while !group.is_empty() {
-            if let Err(e) = self.begin() {
-                group.into_iter().for_each(|job| job.fail(e.clone()));
-                return Some(e);
-            }
-            self.transactions = self.transactions.wrapping_add(1);
-            // Now nobody else can write: what we see is what counts.
-            self.watch();
-            let mut done = Vec::with_capacity(group.len());
-            let mut waiting = group.into_iter();
-            let mut broken = None;
-            for mut job in waiting.by_ref() {
-                match self.run_in_savepoint(job.as_mut()) {
-                    Ok(changes) => done.push(Done { job, changes }),
-                    Err(e) => {
-                        broken = Some((job, e));
-                        break;
-                    }
-                }
-            }
-            let Some((job, e)) = broken else {
-                self.commit(done);
-                return None;
-            };
-            // The engine gave up the whole transaction under this call. The others did nothing wrong: again, without it.
-            self.connection.rollback();
-            job.fail(e);
-            group = done.into_iter().map(|d| d.job).chain(waiting).collect();
-        }
-        None
-    }
-
-    /// `Err`: the transaction as a whole cannot go on.
-    fn run_in_savepoint(&mut self, job: &mut dyn WriteJob) -> Result<Vec<Change>> {
-        self.connection.control("SAVEPOINT call")?;
-        let mut tx = Tx::new(TxEngine::Sqlite(&mut self.connection));
-        tx.number = self.transactions;
-        let keep = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))).unwrap_or(false);
-        let changes = if keep { std::mem::take(&mut tx.changes) } else { Vec::new() };
-        if self.connection.db.is_autocommit() {
-            return Err(Error::Unavailable("the engine rolled the transaction back".to_owned()));
-        }
-        if !keep {
-            self.connection.control("ROLLBACK TO call")?;
-        }
-        self.connection.control("RELEASE call")?;
-        Ok(changes)
-    }
-
-    fn commit(&mut self, done: Vec<Done>) {
-        let began = Instant::now();
-        if let Err(e) = self.connection.control("COMMIT") {
-            self.connection.rollback();
-            done.into_iter().for_each(|d| d.job.fail(e.clone()));
-            return;
-        }
-        self.figures.groups.note(done.len() as u64);
-        self.figures.commits.note(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        for Done { job, changes } in done {
-            changes.into_iter().for_each(|change| self.cache.apply(change));
-            job.finish();
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the writer that need its inside. What anybody sees of it is tested in `tests/store.rs`.
 
 use super::super::tx::WriteCall;
+use super::writer::MAX_GROUP;
 use super::*;
 use crate::pending::pending;
 
