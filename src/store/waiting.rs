@@ -1,9 +1,10 @@
 //! Rows that came of a request anybody can send, and of which nobody has made anything yet: sessions on which nobody has
 //! logged in, browsers on which nobody has signed in. Says which of them have to go so that one address, one app and all
-//! apps together have no more than so many; the oldest go first. Only the writer has one, so that it needs no lock. It is
+//! apps together have no more than so many; the oldest go first, and where it is too many in all apps together, the oldest
+//! of the app that has most: who floods some apps pushes out nobody of another. Only the writer has one, so that it needs no lock. It is
 //! in memory only: what was there before a start is not counted, and ends when its time is over. Knows no SQL.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
 
@@ -31,6 +32,8 @@ pub(super) struct AllWaiting {
 pub(super) struct Waiting<Id> {
     places: HashMap<Id, (AppId, IpAddr)>,
     lines: HashMap<Scope, Line<Id>>,
+    /// How many wait in each app.
+    apps: BTreeSet<(usize, i64)>,
 }
 
 /// What has a limit of its own.
@@ -38,7 +41,6 @@ pub(super) struct Waiting<Id> {
 enum Scope {
     Address(AppId, IpAddr),
     App(AppId),
-    All,
 }
 
 /// In the order in which they came; those that do not wait any more are still among them for a while.
@@ -52,12 +54,12 @@ const SLACK: usize = 32;
 
 impl<Id> Default for Waiting<Id> {
     fn default() -> Waiting<Id> {
-        Waiting { places: HashMap::new(), lines: HashMap::new() }
+        Waiting { places: HashMap::new(), lines: HashMap::new(), apps: BTreeSet::new() }
     }
 }
 
-fn scopes((app, address): (AppId, IpAddr)) -> [Scope; 3] {
-    [Scope::Address(app, address), Scope::App(app), Scope::All]
+fn scopes((app, address): (AppId, IpAddr)) -> [Scope; 2] {
+    [Scope::Address(app, address), Scope::App(app)]
 }
 
 impl<Id: Copy + Eq + Hash> Waiting<Id> {
@@ -65,16 +67,14 @@ impl<Id: Copy + Eq + Hash> Waiting<Id> {
     pub(super) fn add(&mut self, id: Id, app: AppId, address: IpAddr, most: Most) -> Vec<Id> {
         let place = (app, subscriber(address));
         let mut gone = Vec::new();
-        for scope in scopes(place) {
-            let limit = match scope {
-                Scope::Address(..) => most.address,
-                Scope::App(_) => most.app,
-                Scope::All => most.app.saturating_mul(2),
-            };
-            while let Some(oldest) = self.oldest_beyond(scope, limit) {
-                self.remove(oldest);
-                gone.push(oldest);
+        for (scope, limit) in scopes(place).into_iter().zip([most.address, most.app]) {
+            while self.lines.get(&scope).is_some_and(|line| line.count >= limit.max(1)) {
+                self.remove_oldest(scope, &mut gone);
             }
+        }
+        while self.places.len() >= most.app.saturating_mul(2).max(1) {
+            let Some(&(_, largest)) = self.apps.last() else { break };
+            self.remove_oldest(Scope::App(AppId(largest)), &mut gone);
         }
         self.places.insert(id, place);
         for scope in scopes(place) {
@@ -82,6 +82,7 @@ impl<Id: Copy + Eq + Hash> Waiting<Id> {
             line.order.push_back(id);
             line.count += 1;
         }
+        self.recount(app, |after| after - 1);
         gone
     }
 
@@ -97,15 +98,27 @@ impl<Id: Copy + Eq + Hash> Waiting<Id> {
                 line.order.retain(|id| self.places.contains_key(id));
             }
         }
+        self.recount(place.0, |after| after + 1);
     }
 
-    /// The one that waits longest, if there is no room for one more.
-    fn oldest_beyond(&mut self, scope: Scope, limit: usize) -> Option<Id> {
-        let line = self.lines.get_mut(&scope).filter(|line| line.count >= limit.max(1))?;
+    /// The line of this app has changed; this is how long it was before.
+    fn recount(&mut self, app: AppId, before: impl Fn(usize) -> usize) {
+        let now = self.lines.get(&Scope::App(app)).map_or(0, |line| line.count);
+        self.apps.remove(&(before(now), app.0));
+        if now > 0 {
+            self.apps.insert((now, app.0));
+        }
+    }
+
+    /// The one that waits longest in this line does not wait any more.
+    fn remove_oldest(&mut self, scope: Scope, gone: &mut Vec<Id>) {
+        let Some(line) = self.lines.get_mut(&scope) else { return };
         while line.order.front().is_some_and(|id| !self.places.contains_key(id)) {
             line.order.pop_front();
         }
-        line.order.front().copied()
+        let Some(&oldest) = line.order.front() else { return };
+        self.remove(oldest);
+        gone.push(oldest);
     }
 }
 
@@ -135,8 +148,21 @@ mod tests {
         for (n, id) in (11..=15).enumerate() {
             assert!(add(&mut waiting, id, 2, n as u8).is_empty(), "another app");
         }
-        assert_eq!(add(&mut waiting, 21, 3, 1), [4], "ten in all");
+        assert_eq!(add(&mut waiting, 21, 3, 1), [11], "ten in all");
         assert_eq!(waiting.places.len(), 10);
+    }
+
+    #[test]
+    fn flooded_apps_push_out_nobody_of_another() {
+        let mut waiting = Waiting::default();
+        assert!(add(&mut waiting, -3, 3, 1).is_empty(), "a customer of a third app, before all the others");
+        for id in 0..200_u8 {
+            assert!(!add(&mut waiting, id.into(), 1 + i64::from(id % 2), id).contains(&-3), "{id}");
+        }
+        assert!(add(&mut waiting, -4, 3, 2).iter().all(|&id| id >= 0));
+        assert_eq!(waiting.lines[&Scope::App(AppId(3))].count, 2);
+        assert_eq!(waiting.places.len(), 10);
+        assert_eq!(waiting.apps.iter().map(|(count, _)| count).sum::<usize>(), 10);
     }
 
     #[test]
@@ -159,6 +185,6 @@ mod tests {
         }
         assert!(waiting.lines.values().all(|line| line.order.len() <= SLACK + 3 && line.count == 1));
         waiting.remove(BrowserId(-1));
-        assert!(waiting.lines.is_empty() && waiting.places.is_empty());
+        assert!(waiting.lines.is_empty() && waiting.places.is_empty() && waiting.apps.is_empty());
     }
 }
