@@ -8,7 +8,7 @@ mod torture;
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keystead::store::{self, Store};
 use torture::{APP, Answer, Call, Client, Server, Shop, all_at_once, init, session_key};
@@ -311,4 +311,40 @@ fn many_clients_see_a_setting_change_at_once() {
         answer.assert_refused("Log in first.", "SESSION_NOT_VALIDATED");
     }
     server.stop();
+}
+
+/// Somebody tidies up beside the database while the server runs, commands go on, and the server is stopped as it asks.
+#[test]
+fn files_removed_beside_the_database_cost_nobody_what_was_answered() {
+    for endings in [&["-wal"][..], &["-shm"], &["-wal", "-shm"], &["-shm", "-wal"]] {
+        let shop = Shop::open();
+        let keys = ["MIA".to_owned(), "LEO".to_owned(), "NEW".to_owned()];
+        shop.add_keys(&keys);
+        let server = shop.serve(&[]);
+        let mut mia = Customer::arrive(&shop, &server);
+        mia.license("MIA").assert_success();
+        for ending in endings {
+            std::fs::remove_file(shop.path().with_extension(format!("db{ending}"))).expect("it was there");
+        }
+        // Not by the session: where nobody can tell what others have written, nothing is answered from memory.
+        let refused = mia.wire.call(&Call::new(&shop, &[("type", "init"), ("ver", "1.0")]));
+        assert_eq!((refused.status, refused.text("error")), (503, "UNAVAILABLE"), "{endings:?}: {refused:?}");
+        let end = Instant::now() + Duration::from_secs(60);
+        while !server.log().contains("stop and start again") {
+            assert!(Instant::now() < end, "{endings:?}: {}", server.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+        // With the locks in their place, commands are kept out; without them, what they do counts.
+        let kept_out = endings == ["-wal"];
+        if !kept_out {
+            operate(&shop, &["license", "ban", "NEW", "--reason", "while it runs"]);
+        }
+        server.stop();
+        shop.assert_sound();
+        assert!(shop.license("MIA").used_at.is_some(), "{endings:?}: what the server answered is lost");
+        assert_eq!(shop.license("NEW").banned, !kept_out, "{endings:?}: what the command said is lost");
+        let server = shop.serve(&[]);
+        Customer::arrive(&shop, &server).license("LEO").assert_success();
+        server.stop();
+    }
 }

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::lock::{Guard, Lock};
 use super::{Error, Result};
@@ -95,49 +96,145 @@ impl FileId {
     }
 }
 
-/// The database and SQLite's log beside it, as they were when they were opened: SQLite goes on writing to files that are
-/// there no more, and what it writes is lost with the next start.
+/// How often everything is looked at even if nothing seems to have changed.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The database and SQLite's files beside it, as they were when they were opened: SQLite goes on with files that are there
+/// no more, and what it writes is lost with the next start.
 pub(super) struct Opened {
     database: PathBuf,
     database_id: Option<FileId>,
+    /// Where SQLite's files are.
+    folder: PathBuf,
     log: PathBuf,
     /// None where the log cannot be watched.
     log_id: Option<FileId>,
+    /// In it are the locks by which processes keep out of each other's way.
+    shared: PathBuf,
+    shared_id: Option<FileId>,
+    /// Another process has made itself one: whatever comes back, it may have written.
+    shared_is_another: bool,
+    looked: Option<Instant>,
+    /// When the folder last changed, as seen then; and if that was so at the look before it, too: a change in the same
+    /// tick of the file system's clock would not show.
+    seen: Option<(i64, i64)>,
+    settled: Option<(i64, i64)>,
     /// Of a server, whose lock has to be one still.
     guard: Option<Guard>,
+}
+
+/// What is not where it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The database itself. It may be put back.
+    Database,
+    /// The log, but not the locks: others can still be kept from writing.
+    Log,
+    /// The locks, and perhaps the log: nobody can be kept from anything.
+    Shared,
 }
 
 impl Opened {
     /// Those of an open database.
     pub(super) fn of(database: &Path, lock: Option<&Lock>) -> Result<Opened> {
-        // SQLite's log is beside the file itself, wherever a link to it lies.
+        // SQLite's files are beside the file itself, wherever a link to it lies.
         let real = database.canonicalize().map_err(|e| Error::Unavailable(format!("{}: {e}", database.display())))?;
-        let log = beside(&real, "-wal");
-        let log_id = FileId::of(&log).unwrap_or_default();
-        let (database_id, guard) = (FileId::of(database)?, lock.map(Guard::of));
-        Ok(Opened { database: database.to_owned(), database_id, log, log_id, guard })
+        let (log, shared) = (beside(&real, "-wal"), beside(&real, "-shm"));
+        Ok(Opened {
+            database: database.to_owned(),
+            database_id: FileId::of(database)?,
+            folder: folder(&real).to_owned(),
+            log_id: FileId::of(&log).unwrap_or_default(),
+            log,
+            shared_id: FileId::of(&shared).unwrap_or_default(),
+            shared,
+            shared_is_another: false,
+            looked: None,
+            seen: None,
+            settled: None,
+            guard: lock.map(Guard::of),
+        })
     }
 
-    /// Whether both still stand where they were opened, and no other server writes to them.
-    pub(super) fn are_there(&mut self) -> Result<()> {
-        if FileId::of(&self.database)? != self.database_id {
-            return Err(Error::Unavailable(format!(
-                "{} is another file than the one that was opened; put that one back, or stop and start again",
-                self.database.display()
-            )));
+    /// Whether all still stand where they were opened. Asked before each commit, so it asks the system only when the
+    /// folder last changed, unless it has or the last look at everything was a while ago.
+    pub(super) fn are_there(&mut self) -> Result<(), Missing> {
+        let changed = changed(&self.folder);
+        let due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
+        if !due && changed.is_some() && changed == self.settled {
+            return Ok(());
         }
-        if self.log_is_there() {
-            return self.guard.as_mut().map_or(Ok(()), Guard::look);
+        if due {
+            self.settled = changed.filter(|_| changed == self.seen);
+            self.seen = changed;
+            self.looked = Some(Instant::now());
         }
-        Err(Error::Unavailable(format!(
-            "{}, which belongs to the database, was removed or replaced; what it held is kept, and nothing more is \
-             written: stop and start again",
-            self.log.display()
-        )))
+        let found = self.look();
+        if found.is_err() {
+            (self.seen, self.settled) = (None, None);
+        }
+        found
+    }
+
+    fn look(&mut self) -> Result<(), Missing> {
+        if FileId::of(&self.database).ok() != Some(self.database_id) {
+            return Err(Missing::Database);
+        }
+        if self.shared_id.is_some() {
+            let now = FileId::of(&self.shared).unwrap_or_default();
+            self.shared_is_another |= now.is_some() && now != self.shared_id;
+            if self.shared_is_another || now.is_none() {
+                return Err(Missing::Shared);
+            }
+        }
+        if self.log_is_there() { Ok(()) } else { Err(Missing::Log) }
+    }
+
+    /// Whether no other server may write to them.
+    pub(super) fn are_ours(&mut self) -> Result<()> {
+        self.guard.as_mut().map_or(Ok(()), Guard::look)
     }
 
     /// Whether the log still stands where it was opened.
     pub(super) fn log_is_there(&self) -> bool {
         self.log_id.is_none() || FileId::of(&self.log).is_ok_and(|id| id == self.log_id)
     }
+
+    /// Whether another process has written to a log of its own in the place of ours.
+    pub(super) fn log_is_anothers(&self) -> bool {
+        !self.log_is_there() && std::fs::metadata(&self.log).is_ok_and(|log| log.len() > 0)
+    }
+
+    /// What to say of it.
+    pub(super) fn error(&self, missing: Missing) -> Error {
+        let text = match missing {
+            Missing::Database => format!(
+                "{} is another file than the one that was opened, or none; put that one back, or stop and start again",
+                self.database.display()
+            ),
+            Missing::Log => format!(
+                "{}, which belongs to the database, was removed or replaced; what it held is kept, and nothing more is \
+                 written: stop and start again",
+                self.log.display()
+            ),
+            Missing::Shared => format!(
+                "{}, by which processes keep out of each other's way, was removed or replaced; nothing more is read or \
+                 written: stop and start again",
+                self.shared.display()
+            ),
+        };
+        Error::Unavailable(text)
+    }
+}
+
+/// When a folder last got, lost or renamed something, where the system tells.
+#[cfg(unix)]
+fn changed(folder: &Path) -> Option<(i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(folder).ok().map(|folder| (folder.ctime(), folder.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Path) -> Option<(i64, i64)> {
+    None
 }

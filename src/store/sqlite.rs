@@ -71,6 +71,7 @@ impl Sqlite {
         let (files, busy_timeout) = (file::Opened::of(&options.path, options.lock.as_ref())?, options.busy_timeout);
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
+        let lost = Arc::new(Lost { now: Arc::default(), error: files.error(file::Missing::Shared) });
         let figures = Arc::new(Figures::default());
         let counted = Arc::clone(&figures);
         let writer = Writer {
@@ -81,6 +82,8 @@ impl Sqlite {
             busy_timeout,
             files,
             held: false,
+            missing: None,
+            lost: Arc::clone(&lost.now),
             transactions: 0,
             closing: told,
             figures: counted,
@@ -100,8 +103,8 @@ impl Sqlite {
         let reads: Queue<Box<dyn ReadJob>> = Queue::new(options.reader_queue, |job, error| job.fail(error));
         let readers = (0..options.readers.max(1))
             .map(|_| {
-                let (pool, queue) = (pool.clone(), reads.receiver());
-                spawn("store-reader", move || read_loop(&pool, &queue))
+                let (pool, queue, lost) = (pool.clone(), reads.receiver(), Arc::clone(&lost));
+                spawn("store-reader", move || read_loop(&pool, &queue, &lost))
             })
             .collect::<Result<_>>()?;
 
@@ -367,9 +370,20 @@ fn finding(asked: Result<()>, found: &mut Vec<String>) -> Result<()> {
     }
 }
 
-fn read_loop(pool: &r2d2::Pool<Readers>, queue: &Receiver<Message<Box<dyn ReadJob>>>) {
+/// Whether the locks between processes are gone, and what to say then: what is read beside somebody who folds the log
+/// could be of no instant at all.
+struct Lost {
+    now: Arc<AtomicBool>,
+    error: Error,
+}
+
+fn read_loop(pool: &r2d2::Pool<Readers>, queue: &Receiver<Message<Box<dyn ReadJob>>>, lost: &Lost) {
     while let Ok(Message::Job(job)) = queue.recv() {
         if job.is_abandoned() {
+            continue;
+        }
+        if lost.now.load(Ordering::Relaxed) {
+            job.fail(lost.error.clone());
             continue;
         }
         let mut connection = match pool.get() {

@@ -17,8 +17,10 @@ pub fn run(torture: &mut Torture) {
     for _ in 0..if torture.long { 6 } else { 1 } {
         moved_and_put_back(torture);
         replaced(torture);
-        the_log_is_removed(torture, true);
-        the_log_is_removed(torture, false);
+        for endings in [&["-wal"][..], &["-shm"], &["-wal", "-shm"]] {
+            removed_beside(torture, endings, true);
+            removed_beside(torture, endings, false);
+        }
     }
     a_foreign_lock(torture);
 }
@@ -28,7 +30,7 @@ fn init(server: &Server) -> Outcome {
 }
 
 /// Some load, then this, then everything is compared.
-fn with_load(torture: &mut Torture, then: impl FnOnce(&Room, Server, &dyn Fn(&Server))) {
+fn with_load(torture: &mut Torture, then: impl FnOnce(&Room, &History, Server, &dyn Fn(&Server))) {
     let room = torture.room();
     let (state, mut keys) = furnish(&room, 1_000);
     let history = History::since(state, Vec::new());
@@ -39,7 +41,7 @@ fn with_load(torture: &mut Torture, then: impl FnOnce(&Room, Server, &dyn Fn(&Se
     scene.run(seed, true, || scene.wait_for(60));
     scene.end();
     let goes_on = |server: &Server| reading.assert_goes_on(&mut Client::new(&server.address, "192.0.2.1"), &ticket);
-    then(&room, server, &goes_on);
+    then(&room, &history, server, &goes_on);
     let (_, verdict, server) = compare(&room, &history.inner(), u64::MAX, &mut torture.rng, &[]);
     torture.sums.add(&verdict);
     drop(server);
@@ -47,7 +49,7 @@ fn with_load(torture: &mut Torture, then: impl FnOnce(&Room, Server, &dyn Fn(&Se
 }
 
 fn moved_and_put_back(torture: &mut Torture) {
-    with_load(torture, |room, mut server, goes_on| {
+    with_load(torture, |room, _, mut server, goes_on| {
         let away = room.data.join("away.db");
         fs::rename(room.database(), &away).expect("moves");
         assert!(matches!(init(&server), Outcome::NotNow), "written to a file that is not there");
@@ -60,7 +62,7 @@ fn moved_and_put_back(torture: &mut Torture) {
 }
 
 fn replaced(torture: &mut Torture) {
-    with_load(torture, |room, server, goes_on| {
+    with_load(torture, |room, _, server, goes_on| {
         let (away, new) = (room.data.join("away.db"), room.data.join("new.db"));
         fs::write(&new, "").expect("writes");
         fs::rename(room.database(), &away).expect("moves");
@@ -74,22 +76,41 @@ fn replaced(torture: &mut Torture) {
     torture.say("the file replaced: \"not now\", the log says what to do, nothing lost");
 }
 
-/// Somebody tidies up. What is in the log's file is folded into the database before that can be lost.
-fn the_log_is_removed(torture: &mut Torture, kill: bool) {
-    with_load(torture, |room, mut server, goes_on| {
-        fs::remove_file(room.data.join("keystead.db-wal")).expect("was there");
+/// Somebody tidies up, and a command writes while the server still runs. What is in the log's file is folded into the
+/// database before that can be lost. Without the file of the locks nobody can be kept from writing, so the server leaves
+/// everything to the others.
+fn removed_beside(torture: &mut Torture, endings: &[&str], kill: bool) {
+    with_load(torture, |room, history, mut server, goes_on| {
+        for ending in endings {
+            fs::remove_file(room.data.join(format!("keystead.db{ending}"))).expect("was there");
+        }
         // It looks by itself, too; asking makes it look at once.
-        assert!(matches!(init(&server), Outcome::NotNow), "written to a log that is not there");
-        goes_on(&server);
-        until("the server says what to do", || server.log().contains("keystead.db-wal"));
-        assert!(server.log().contains("start"), "{}", server.log());
+        assert!(matches!(init(&server), Outcome::NotNow), "written beside what others write");
+        let locks = endings == ["-wal"];
+        if locks {
+            goes_on(&server);
+        }
+        until("the server says what to do", || server.log().contains("stop and start again"));
+        // A command that is kept out waits for long.
+        for n in 0..if locks { 1 } else { 20 } {
+            let name = format!("beside{n}");
+            let number = history.ask(0, vec![vec![(format!("app variable {name}"), Some("a text".to_owned()))]]);
+            let arguments = ["var", "set", "--app", "demo", &name, "a text"];
+            let (code, out, err) = room.run(&arguments);
+            assert_eq!(code, if locks { 4 } else { 0 }, "{out}{err}");
+            if code == 0 {
+                history.done(number, 0, 0);
+            }
+            assert!(matches!(init(&server), Outcome::NotNow), "written beside what others write");
+        }
         if kill {
             server.kill();
         } else {
             assert!(server.stop().success());
         }
     });
-    torture.say("the log's file removed: nothing lost, and the server says that it must be started again");
+    let how = if kill { "killed" } else { "stopped" };
+    torture.say(&format!("{} removed, commands, the server {how}: nothing lost", endings.join(" and ")));
 }
 
 /// Another process holds the write lock, and goes on holding it: SIGTERM ends the server all the same.

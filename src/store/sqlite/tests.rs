@@ -41,6 +41,8 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
         busy_timeout,
         files,
         held: false,
+        missing: None,
+        lost: Arc::default(),
         transactions: 0,
         closing: Arc::default(),
         figures: Arc::default(),

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rusqlite::config::DbConfig;
 
 use super::{Connection, WATCH};
 use crate::store::figures::Figures;
+use crate::store::file::{self, Missing};
 use crate::store::queue::Message;
 use crate::store::tx::{TxEngine, WriteJob};
-use crate::store::{Cache, Change, Error, Result, Tx, file};
+use crate::store::{Cache, Change, Error, Result, Tx};
 
 /// The most calls that one commit carries. More would only make the first of them wait longer.
 pub(super) const MAX_GROUP: usize = 256;
@@ -25,8 +27,12 @@ pub(super) struct Writer {
     pub(super) data_version: i64,
     pub(super) busy_timeout: Duration,
     pub(super) files: file::Opened,
-    /// The log's file is gone, and we hold the write lock until it is back.
+    /// The log's file is gone; what it held is in the database, and we hold the write lock until it is back.
     pub(super) held: bool,
+    /// What is missing now, if anything.
+    pub(super) missing: Option<Missing>,
+    /// The locks are gone: the readers, too, must leave the files alone.
+    pub(super) lost: Arc<AtomicBool>,
     pub(super) closing: Arc<AtomicBool>,
     pub(super) figures: Arc<Figures>,
     /// How many have begun; counts around.
@@ -70,36 +76,60 @@ impl Writer {
                 stop |= self.fail_waiting(behind, &e);
             }
         }
+        // SQLite folds the log when it is closed, and removes it by its name.
+        let _ = self.look();
     }
 
     /// Whether the files are still those that were opened: what is written to others is lost with the next start.
     fn look(&mut self) -> Result<()> {
-        let found = self.files.are_there();
-        if found.is_ok() && self.held {
+        let missing = self.files.are_there().err();
+        if missing.is_none() && self.missing.is_none() {
+            return self.files.are_ours();
+        }
+        // What is gone must not be folded or removed by its name when we close: others may have made theirs there.
+        let beside = matches!(missing, Some(Missing::Log | Missing::Shared));
+        let _ = self.connection.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, beside);
+        self.lost.store(missing == Some(Missing::Shared), Ordering::Relaxed);
+        if missing.is_none() && self.held {
             self.held = self.connection.db.execute_batch("ROLLBACK").is_err();
         }
-        if found.is_err() && !self.held && !self.files.log_is_there() {
+        if beside && !self.held && !self.files.log_is_there() {
             self.keep_the_log();
         }
-        found
+        let told = std::mem::replace(&mut self.missing, missing) == missing;
+        let Some(missing) = missing else { return self.files.are_ours() };
+        let error = self.files.error(missing);
+        if !told && beside {
+            tracing::error!("{error}");
+        }
+        Err(error)
     }
 
     /// The log's file is gone, but we have it open: what it holds goes into the database, before that can be lost. From
-    /// then on nobody may write: others would write to another log, and our readers would look for it in this one.
+    /// then on nobody may write: others would write to another log, and our readers would look for it in this one. If
+    /// the locks are gone, too, others may have written already; then the database is theirs.
     fn keep_the_log(&mut self) {
+        if self.files.log_is_anothers() {
+            if self.missing.is_none() {
+                tracing::error!(
+                    "what was written last is lost: another process has begun a new log; compare with a backup"
+                );
+            }
+            return;
+        }
         let folded = self.connection.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         // Somebody is reading: at the next look.
-        if folded.is_ok_and(|busy| busy == 0) && self.connection.db.execute_batch("BEGIN IMMEDIATE").is_ok() {
-            self.held = true;
-            tracing::error!(
-                "the file beside the database whose name ends in -wal is gone; nothing is lost, but nothing more is \
-                 written: stop and start again"
-            );
+        if folded.is_ok_and(|busy| busy == 0) {
+            self.held = self.connection.db.execute_batch("BEGIN IMMEDIATE").is_ok();
         }
     }
 
     /// Drops the caches if another process has written since the last look.
     fn watch(&mut self) {
+        if self.missing == Some(Missing::Shared) {
+            // Nobody can tell any more.
+            return self.cache.clear();
+        }
         match self.connection.data_version() {
             Ok(version) if version == self.data_version => {}
             Ok(version) => {
