@@ -114,6 +114,8 @@ pub(super) struct Opened {
     shared_id: Option<FileId>,
     /// Another process has made itself one: whatever comes back, it may have written.
     shared_is_another: bool,
+    /// How long the log was at the last look at everything.
+    pub(super) log_length: u64,
     looked: Option<Instant>,
     /// When the folder last changed, as seen then; and if that was so at the look before it, too: a change in the same
     /// tick of the file system's clock would not show.
@@ -149,6 +151,7 @@ impl Opened {
             shared_id: FileId::of(&shared).unwrap_or_default(),
             shared,
             shared_is_another: false,
+            log_length: 0,
             looked: None,
             seen: None,
             settled: None,
@@ -177,6 +180,7 @@ impl Opened {
     }
 
     fn look(&mut self) -> Result<(), Missing> {
+        self.log_length = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         if FileId::of(&self.database).ok() != Some(self.database_id) {
             return Err(Missing::Database);
         }

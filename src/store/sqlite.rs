@@ -22,7 +22,7 @@ use super::{Cache, Error, Options, Result, Row, Tx, Value, file, schema};
 
 use self::error::advice;
 pub(super) use self::error::{error, unfit};
-use self::writer::Writer;
+use self::writer::{Cutting, LOG_BOUND, Writer};
 
 mod error;
 #[cfg(test)]
@@ -82,6 +82,7 @@ impl Sqlite {
             busy_timeout,
             files,
             held: false,
+            cutting: Cutting::beyond(LOG_BOUND),
             missing: None,
             lost: Arc::clone(&lost.now),
             transactions: 0,
@@ -201,10 +202,10 @@ impl ConnectionSettings {
         // FULL: a commit is on disk before it is answered. The log is cut back after it has grown in a long job.
         connection
             .db
-            .execute_batch(
+            .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                 PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864;",
-            )
+                 PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = {LOG_BOUND};",
+            ))
             .map_err(|e| unfit(&self.path, e))?;
         Ok(connection)
     }

@@ -41,6 +41,7 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
         busy_timeout,
         files,
         held: false,
+        cutting: Cutting::beyond(LOG_BOUND),
         missing: None,
         lost: Arc::default(),
         transactions: 0,
@@ -54,6 +55,88 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
             other.execute_batch("ROLLBACK").unwrap();
         }
     }
+    writer.join().unwrap();
+}
+
+/// Overlapping reads: there is never a moment without one, so SQLite alone would let the log grow for ever.
+#[test]
+fn the_log_is_cut_although_somebody_always_reads() {
+    const BOUND: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("k.db");
+    let settings = ConnectionSettings {
+        path: path.clone(),
+        busy_timeout: Duration::from_secs(5),
+        #[cfg(feature = "faults")]
+        faults: Arc::default(),
+    };
+    let mut connection = settings.open_writer().unwrap();
+    schema::prepare(&mut connection.db, &path).unwrap();
+    connection.db.execute_batch("CREATE TABLE filling (n INTEGER PRIMARY KEY, bytes BLOB)").unwrap();
+    let (calls, queue) = crossbeam_channel::bounded(1);
+    let writer = Writer {
+        connection,
+        queue,
+        cache: Arc::new(Cache::new(&Options::small("unused"))),
+        data_version: 0,
+        busy_timeout: Duration::from_secs(5),
+        files: file::Opened::of(&path, None).unwrap(),
+        held: false,
+        cutting: Cutting::beyond(BOUND),
+        missing: None,
+        lost: Arc::default(),
+        transactions: 0,
+        closing: Arc::default(),
+        figures: Arc::default(),
+    };
+    let writer = std::thread::spawn(|| writer.run());
+    let write = || {
+        let (deliver, answer) = pending();
+        let work = |tx: &mut Tx<'_>| {
+            tx.exec("INSERT INTO filling (bytes) VALUES (zeroblob(100000))", &[])?;
+            // Always the same pages: the log grows, the file does not.
+            tx.exec("DELETE FROM filling", &[])
+        };
+        let job: Box<dyn WriteJob> = Box::new(WriteCall { work, outcome: None, deliver });
+        calls.send(Message::Job(job)).unwrap();
+        assert!(answer.wait().unwrap().is_ok());
+    };
+    let read = || {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch("BEGIN; SELECT count(*) FROM apps;").unwrap();
+        db
+    };
+    let length = || std::fs::metadata(file::beside(&path, "-wal")).unwrap().len();
+
+    // One that stays, as a backup does: nothing can be done, and nobody is held up for long.
+    let first = read();
+    let mut writes = 0;
+    while length() < 3 * BOUND {
+        write();
+        writes += 1;
+        assert!(writes < 1_000, "the log does not grow");
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let until = Arc::clone(&over);
+    let mut other = read();
+    let readers = std::thread::spawn(move || {
+        let mut reader = first;
+        while !until.load(Ordering::Relaxed) {
+            // The one begins before the other ends.
+            std::mem::swap(&mut reader, &mut other);
+            other.execute_batch("ROLLBACK; BEGIN; SELECT count(*) FROM apps;").unwrap();
+        }
+    });
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    let mut longest = length();
+    while length() >= longest {
+        longest = longest.max(length());
+        write();
+        assert!(std::time::Instant::now() < end, "{longest} bytes, and nobody cuts it");
+    }
+    over.store(true, Ordering::Relaxed);
+    readers.join().unwrap();
+    calls.send(Message::Stop).unwrap();
     writer.join().unwrap();
 }
 

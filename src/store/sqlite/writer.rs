@@ -19,6 +19,35 @@ use crate::store::{Cache, Change, Error, Result, Tx};
 /// The most calls that one commit carries. More would only make the first of them wait longer.
 pub(super) const MAX_GROUP: usize = 256;
 
+/// How long the log may become before the writer waits for readers to let go of it. Usually it begins anew at 4 MiB, which
+/// never happens while there is always somebody reading. What one transaction holds may be longer.
+pub(super) const LOG_BOUND: u64 = 32 << 20;
+
+/// How long the writer waits for them, and everybody for the writer: first; and at most, if waiting gets on.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// After a try that did not help, so many times as long nothing is tried: one reader who stays, as a backup does, costs the
+/// others little.
+const PAUSE: u32 = 10;
+
+/// Folding the log and beginning it anew, apart from what SQLite does by itself.
+pub(super) struct Cutting {
+    bound: u64,
+    /// A commit failed and none has worked since: the space that the log takes may be all that is missing.
+    pub(super) failed: bool,
+    wait: Duration,
+    next: Option<Instant>,
+    /// How many pages of the log were folded when readers were in the way.
+    folded: i64,
+}
+
+impl Cutting {
+    pub(super) fn beyond(bound: u64) -> Cutting {
+        Cutting { bound, failed: false, wait: FIRST_WAIT, next: None, folded: 0 }
+    }
+}
+
 /// Everything that it works with.
 pub(super) struct Writer {
     pub(super) connection: Connection,
@@ -29,6 +58,7 @@ pub(super) struct Writer {
     pub(super) files: file::Opened,
     /// The log's file is gone; what it held is in the database, and we hold the write lock until it is back.
     pub(super) held: bool,
+    pub(super) cutting: Cutting,
     /// What is missing now, if anything.
     pub(super) missing: Option<Missing>,
     /// The locks are gone: the readers, too, must leave the files alone.
@@ -53,7 +83,9 @@ impl Writer {
                 Ok(Message::Job(job)) => job,
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    let _ = self.look();
+                    if self.look().is_ok() {
+                        self.cut_the_log();
+                    }
                     self.watch();
                     continue;
                 }
@@ -72,8 +104,9 @@ impl Writer {
             // Those have waited as long as the group when the write lock has not come: nobody waits for it twice. Whoever
             // comes later has a wait of his own: what stopped the group need not stop him.
             let behind = self.queue.len();
-            if let Some(e) = self.answer(group) {
-                stop |= self.fail_waiting(behind, &e);
+            match self.answer(group) {
+                Some(e) => stop |= self.fail_waiting(behind, &e),
+                None => self.cut_the_log(),
             }
         }
         // SQLite folds the log when it is closed, and removes it by its name.
@@ -121,6 +154,35 @@ impl Writer {
         // Somebody is reading: at the next look.
         if folded.is_ok_and(|busy| busy == 0) {
             self.held = self.connection.db.execute_batch("BEGIN IMMEDIATE").is_ok();
+        }
+    }
+
+    /// Folds the log into the database and begins it anew, if it is too long or a commit failed. SQLite does that by itself
+    /// after a commit, but only where nobody is reading at that moment, and where the commit had the space it needed.
+    fn cut_the_log(&mut self) {
+        let wanted = self.cutting.failed || self.files.log_length > self.cutting.bound;
+        let now = Instant::now();
+        if !wanted || self.cutting.next.is_some_and(|next| now < next) || self.closing.load(Ordering::Relaxed) {
+            return;
+        }
+        let db = &self.connection.db;
+        let _ = db.busy_timeout(self.cutting.wait);
+        let tried = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            Ok((row.get::<_, i64>(0)? == 0, row.get::<_, i64>(2)?))
+        });
+        let _ = db.busy_timeout(self.busy_timeout.min(WATCH));
+        let cutting = &mut self.cutting;
+        if let Ok((true, _)) = tried {
+            *cutting = Cutting::beyond(cutting.bound);
+            self.files.log_length = 0;
+            return;
+        }
+        cutting.next = Some(now + cutting.wait * PAUSE);
+        if let Ok((false, folded)) = tried {
+            // Other readers than last time: the longest of them is waited for. The same one: waiting does not help.
+            let others = folded != cutting.folded;
+            cutting.wait = if others { (cutting.wait * 2).min(LONGEST_WAIT) } else { FIRST_WAIT };
+            cutting.folded = folded;
         }
     }
 
@@ -196,6 +258,7 @@ impl Writer {
             };
             // The engine gave up the whole transaction under this call. The others did nothing wrong: again, without it.
             self.connection.rollback();
+            self.cutting.failed = true;
             job.fail(e);
             group = done.into_iter().map(|d| d.job).chain(waiting).collect();
         }
@@ -223,9 +286,11 @@ impl Writer {
         let began = Instant::now();
         if let Err(e) = self.connection.control("COMMIT") {
             self.connection.rollback();
+            self.cutting.failed = true;
             done.into_iter().for_each(|d| d.job.fail(e.clone()));
             return;
         }
+        self.cutting.failed = false;
         self.figures.groups.note(done.len() as u64);
         self.figures.commits.note(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         for Done { job, changes } in done {
