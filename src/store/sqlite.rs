@@ -20,7 +20,7 @@ use super::tx::{ReadJob, TxEngine, WriteJob};
 use super::waiting::AllWaiting;
 use super::{Cache, Error, Options, Result, Row, Tx, Value, file, schema};
 
-use self::error::advice;
+use self::error::{advice, is_full};
 pub(super) use self::error::{error, unfit};
 use self::writer::{Cutting, LOG_BOUND, Writer};
 
@@ -306,6 +306,16 @@ impl Connection {
 
     fn control(&mut self, sql: &'static str) -> Result<()> {
         self.exec(sql, &[]).map(|_| ())
+    }
+
+    /// Ends the open transaction; an error comes with whether space was missing.
+    fn commit(&mut self) -> Result<(), (Error, bool)> {
+        self.point().map_err(|e| (e, false))?;
+        let done = self.db.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
+        done.map(|_| ()).map_err(|e| {
+            let full = is_full(&e);
+            (error(e), full)
+        })
     }
 
     /// Undoes the open transaction, if there is one. No fault point: whoever comes here has failed already, or has

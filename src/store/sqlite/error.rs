@@ -35,10 +35,17 @@ pub(in crate::store) fn error(e: rusqlite::Error) -> Error {
     }
 }
 
+/// The file for the memory that connections share could not be made as long as it has to be.
+const SHARED_MEMORY: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+
+/// Whether space was missing.
+pub(super) fn is_full(e: &rusqlite::Error) -> bool {
+    e.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || e.sqlite_error().is_some_and(|error| error.extended_code == SHARED_MEMORY)
+}
+
 /// What an operator can do about it.
 pub(super) fn advice(e: &rusqlite::Error) -> &'static str {
-    /// The file for the memory that connections share could not be made as long as it has to be.
-    const SHARED_MEMORY: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
     match (e.sqlite_error_code(), e.sqlite_error().map(|error| error.extended_code)) {
         (Some(ErrorCode::DiskFull), _) => ": make room on it",
         (_, Some(SHARED_MEMORY)) => ": the disk is full, or cannot be written; make room on it",

@@ -34,7 +34,7 @@ const PAUSE: u32 = 10;
 /// Folding the log and beginning it anew, apart from what SQLite does by itself.
 pub(super) struct Cutting {
     bound: u64,
-    /// A commit failed and none has worked since: the space that the log takes may be all that is missing.
+    /// A commit did not find the space it needed, and none has worked since: what the log takes may be all that is missing.
     pub(super) failed: bool,
     wait: Duration,
     next: Option<Instant>,
@@ -106,7 +106,9 @@ impl Writer {
             let behind = self.queue.len();
             match self.answer(group) {
                 Some(e) => stop |= self.fail_waiting(behind, &e),
-                None => self.cut_the_log(),
+                None => {
+                    self.cut_the_log();
+                }
             }
         }
         // SQLite folds the log when it is closed, and removes it by its name.
@@ -157,13 +159,14 @@ impl Writer {
         }
     }
 
-    /// Folds the log into the database and begins it anew, if it is too long or a commit failed. SQLite does that by itself
-    /// after a commit, but only where nobody is reading at that moment, and where the commit had the space it needed.
-    fn cut_the_log(&mut self) {
+    /// Folds the log into the database and begins it anew, if it is too long or a commit had no space. SQLite does that by
+    /// itself after a commit, but only where nobody is reading at that moment, and never after one that failed. Whether
+    /// it was done.
+    fn cut_the_log(&mut self) -> bool {
         let wanted = self.cutting.failed || self.files.log_length > self.cutting.bound;
         let now = Instant::now();
         if !wanted || self.cutting.next.is_some_and(|next| now < next) || self.closing.load(Ordering::Relaxed) {
-            return;
+            return false;
         }
         let db = &self.connection.db;
         let _ = db.busy_timeout(self.cutting.wait);
@@ -175,7 +178,7 @@ impl Writer {
         if let Ok((true, _)) = tried {
             *cutting = Cutting::beyond(cutting.bound);
             self.files.log_length = 0;
-            return;
+            return true;
         }
         cutting.next = Some(now + cutting.wait * PAUSE);
         if let Ok((false, folded)) = tried {
@@ -184,6 +187,7 @@ impl Writer {
             cutting.wait = if others { (cutting.wait * 2).min(LONGEST_WAIT) } else { FIRST_WAIT };
             cutting.folded = folded;
         }
+        false
     }
 
     /// Drops the caches if another process has written since the last look.
@@ -232,6 +236,7 @@ impl Writer {
 
     /// Runs a group until it is committed or every call of it has been answered. The error, if no transaction began.
     fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) -> Option<Error> {
+        let mut again = true;
         while !group.is_empty() {
             if let Err(e) = self.begin() {
                 group.into_iter().for_each(|job| job.fail(e.clone()));
@@ -253,12 +258,20 @@ impl Writer {
                 }
             }
             let Some((job, e)) = broken else {
-                self.commit(done);
+                match self.commit(done) {
+                    // On a full disk the log may be all the space that there is.
+                    Some((done, _)) if again && self.cutting.failed && self.cut_the_log() => {
+                        again = false;
+                        group = done.into_iter().map(|d| d.job).collect();
+                        continue;
+                    }
+                    Some((done, e)) => done.into_iter().for_each(|d| d.job.fail(e.clone())),
+                    None => {}
+                }
                 return None;
             };
             // The engine gave up the whole transaction under this call. The others did nothing wrong: again, without it.
             self.connection.rollback();
-            self.cutting.failed = true;
             job.fail(e);
             group = done.into_iter().map(|d| d.job).chain(waiting).collect();
         }
@@ -282,13 +295,13 @@ impl Writer {
         Ok(changes)
     }
 
-    fn commit(&mut self, done: Vec<Done>) {
+    /// Commits and answers; or undoes it all, and gives back who is not answered yet, and why.
+    fn commit(&mut self, done: Vec<Done>) -> Option<(Vec<Done>, Error)> {
         let began = Instant::now();
-        if let Err(e) = self.connection.control("COMMIT") {
+        if let Err((e, full)) = self.connection.commit() {
             self.connection.rollback();
-            self.cutting.failed = true;
-            done.into_iter().for_each(|d| d.job.fail(e.clone()));
-            return;
+            self.cutting.failed = full;
+            return Some((done, e));
         }
         self.cutting.failed = false;
         self.figures.groups.note(done.len() as u64);
@@ -297,5 +310,6 @@ impl Writer {
             changes.into_iter().for_each(|change| self.cache.apply(change));
             job.finish();
         }
+        None
     }
 }
