@@ -171,6 +171,7 @@ settings! {
     variable_cache: usize = "10000", "variable-cache", "COUNT", |t| count(t, 1, 10_000_000), "app variables kept in memory";
     app_cache: usize = "1000", "app-cache", "COUNT", |t| count(t, 1, 10_000_000), "apps kept in memory";
     rate_limit: Option<Rate> = "200/s burst 2000", "rate-limit", "RATE", rate, "requests per client address, like \"200/s burst 2000\"; off: no limit";
+    user_rate_limit: Option<Rate> = "5/s burst 50", "user-rate-limit", "RATE", rate, "requests per user who is logged in, beyond what its address may ask: a flood from a shared address throws nobody out; off: none; off with rate-limit";
     guess_limit: Option<Rate> = "12/m burst 200", "guess-limit", "RATE", rate, "what strangers at one client address may get wrong (licenses, names, passwords), each counted once; off with rate-limit";
     app_guess_limit: Option<Rate> = "600/m burst 6000", "app-guess-limit", "RATE", rate, "the same for one app from all addresses together; who came in from an address before is let through";
     unvalidated_per_address: usize = "500", "unvalidated-per-address", "COUNT", |t| count(t, 1, 1_000_000), "sessions on which nobody has logged in, kept for one app and client address; more push out the oldest";

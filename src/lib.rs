@@ -11,8 +11,8 @@
 //! * [`store`] the database. The only room that knows SQL and engines.
 //! * [`model`] plain data.
 //!
-//! Beside the rooms: [`config`] (every server setting), [`clock`] (the only reader of the time), [`metrics`] (what is
-//! counted) and [`pending`] (a result from another thread).
+//! Beside the rooms: [`config`] (every server setting), [`clock`] (the only reader of the time), [`limit`] (how much
+//! somebody may ask), [`metrics`] (what is counted) and [`pending`] (a result from another thread).
 
 #![warn(missing_docs, unreachable_pub)]
 // Tests may unwrap; what runs for customers may not.
@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod limit;
 pub mod metrics;
 pub mod model;
 pub mod outside;

@@ -79,6 +79,7 @@ impl Server {
             store: Store::open(&Options::small(path)).unwrap(),
             hashing: Hashing::start(1, 4).unwrap(),
             guesses: Default::default(),
+            own_shares: Default::default(),
             clock: Clock::test(NOW),
             vault: Arc::default(),
             server_key: Default::default(),
@@ -105,6 +106,7 @@ impl Server {
             query: Bytes::new(),
             content_type: Some("application/x-www-form-urlencoded".into()),
             body: Bytes::from(format!("name=demo&ownerid=AbCdEfGh12&{form}")),
+            since_start: Duration::ZERO,
             limited: None,
         };
         let answer = FAMILIES[0].paths.iter().find(|(path, _)| *path == "/api/1.2").unwrap().1;

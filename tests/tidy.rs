@@ -10,9 +10,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["model", "metrics", "pending"]),
     ("domain", &["store", "model", "metrics", "pending"]),
     ("outside", &["domain", "store", "model", "clock", "config", "metrics", "pending"]),
-    ("wire", &["outside", "domain", "store", "model", "clock", "pending"]),
-    ("http", &["wire", "model", "clock", "config", "metrics"]),
-    ("cli", &["http", "wire", "outside", "domain", "store", "model", "clock", "config", "metrics", "pending"]),
+    ("wire", &["outside", "domain", "store", "model", "clock", "limit", "pending"]),
+    ("http", &["wire", "model", "clock", "config", "limit", "metrics"]),
+    ("cli", &["http", "wire", "outside", "domain", "store", "model", "clock", "config", "limit", "metrics", "pending"]),
+    ("limit", &["config"]),
     ("config", &["model"]),
     ("metrics", &["model"]),
 ];

@@ -1,6 +1,7 @@
 //! Heads of requests: who the client is, who answers, what is handed over; and cookies.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -81,6 +82,7 @@ pub(crate) fn cookie(data: &[u8]) {
         query: Bytes::new(),
         content_type: None,
         body: Bytes::new(),
+        since_start: Duration::ZERO,
         limited: None,
     };
     let alone = request(&[&text]);

@@ -97,6 +97,7 @@ impl World {
             store,
             hashing: Hashing::start(1, 64).expect("threads"),
             guesses: Guesses::default(),
+            own_shares: Default::default(),
             clock,
             lists: Lists::load(None, None).expect("no lists"),
             public_url: "http://x".to_owned(),

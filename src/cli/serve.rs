@@ -17,6 +17,7 @@ use crate::domain::sealing;
 use crate::domain::target::Targets;
 use crate::domain::vault::Vault;
 use crate::http::{self, Server};
+use crate::limit::Limit;
 use crate::model::time::Time;
 use crate::outside::delivery::{self, Delivery};
 use crate::outside::fetch::Fetcher;
@@ -92,6 +93,8 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
         store,
         hashing: Hashing::start(config.hash_threads, config.hash_queue)?,
         guesses: Guesses::new(guess_limits(config)),
+        // Whoever lifts the limit on requests needs none of these.
+        own_shares: config.rate_limit.and(config.user_rate_limit).map(Limit::new).into(),
         clock,
         lists,
         public_url: config.public_url(address),

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use super::conn::Client;
 use super::route::{Route, preflight, unclear_length};
 use super::{convert, log, proxy};
-use crate::model::exchange::{Method, Request, Response};
+use crate::model::exchange::{Method, Request, Response, subscriber};
 use crate::wire::{Answer, Ctx, Door, Fault};
 
 /// Answers one request of a connection.
@@ -81,7 +81,7 @@ async fn ask_family(
     line: Line,
 ) -> hyper::Response<Full<Bytes>> {
     let shared = &client.shared;
-    let limited = shared.limit.as_ref().and_then(|limit| limit.ask(line.peer, line.began));
+    let limited = shared.limit.as_ref().and_then(|limit| limit.ask(subscriber(line.peer), line.began));
     let (head, body) = request.into_parts();
     let body = match method {
         Method::Post if !body.is_end_stream() => {
@@ -113,6 +113,7 @@ async fn ask_family(
         query: head.uri.query().map_or_else(Bytes::new, |query| Bytes::copy_from_slice(query.as_bytes())),
         content_type: convert::content_type(&head.headers),
         body,
+        since_start: line.began,
         limited,
     };
     let response = match catch_unwind(AssertUnwindSafe(|| (door.answer)(&shared.ctx, request))) {

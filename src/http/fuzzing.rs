@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -94,6 +95,7 @@ impl Head {
             query: self.uri.query().map_or_else(Bytes::new, |query| Bytes::copy_from_slice(query.as_bytes())),
             content_type: convert::content_type(&self.headers),
             body: if method == Method::Post { body } else { Bytes::new() },
+            since_start: Duration::ZERO,
             limited: None,
         };
         Leads::Family(family, door, Box::new(request))

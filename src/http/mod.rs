@@ -15,13 +15,13 @@ use tokio::time::{sleep, timeout};
 
 use self::count::Counts;
 use self::farewell::Farewell;
-use self::limit::Limit;
 use self::places::Places;
 use self::probes::Listening;
 use self::route::Routes;
 use self::watch::Times;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::limit::Limit;
 use crate::metrics::Metrics;
 use crate::wire::limits::Shares;
 use crate::wire::{Ctx, FAMILIES, Family};
@@ -36,7 +36,6 @@ mod farewell;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lengths;
-mod limit;
 pub mod log;
 mod log_out;
 mod notify;
@@ -88,7 +87,7 @@ pub struct Stop(Arc<watch_channel::Sender<bool>>);
 struct Shared {
     ctx: Arc<Ctx>,
     routes: Routes,
-    limit: Option<Limit>,
+    limit: Option<Limit<IpAddr>>,
     places: Option<Arc<Places>>,
     trusted: Vec<IpNet>,
     times: Times,

@@ -92,6 +92,7 @@ fn start(flags: &[(&'static str, &str)]) -> Running {
         store,
         hashing: Hashing::start(1, 1).expect("threads"),
         guesses: Default::default(),
+        own_shares: Default::default(),
         clock: Clock::default(),
         vault: Arc::default(),
         server_key: Default::default(),

@@ -54,8 +54,10 @@ pub struct Request {
     pub content_type: Option<Box<str>>,
     /// The body; empty unless the method is `Post`.
     pub body: Bytes,
+    /// When it began, since the server's start: a time that does not jump, for what counts how much somebody may ask.
+    pub since_start: Duration,
     /// Set when this address has used up its share: how long until it may ask again. The family refuses such a
-    /// request in its own words, and does nothing else.
+    /// request in its own words, and does nothing else; unless it comes from who is logged in, and has room of its own.
     pub limited: Option<Duration>,
 }
 
@@ -132,6 +134,7 @@ mod tests {
             query: Bytes::from_static(b"hidden"),
             content_type: Some(secret()),
             body: Bytes::from_static(b"hidden"),
+            since_start: Duration::ZERO,
             limited: None,
         };
         let shown = format!("{request:?}");

@@ -23,11 +23,14 @@ pub mod form;
 pub mod json;
 pub mod keyauth;
 pub mod limits;
+mod own_share;
 pub mod pages;
 pub mod reply;
 pub mod server_key;
 mod turns;
 pub mod wacht;
+
+pub use own_share::OwnShares;
 
 /// What answering needs. One for the whole server.
 pub struct Ctx {
@@ -37,6 +40,8 @@ pub struct Ctx {
     pub hashing: Hashing,
     /// What was guessed wrong: codes of second factors, passwords, licenses.
     pub guesses: Guesses,
+    /// What who is logged in may ask beyond the share of its address.
+    pub own_shares: OwnShares,
     /// Where "now" comes from.
     pub clock: Clock,
     /// The operator's lists: VPN networks, leaked passwords.

@@ -1,7 +1,7 @@
 //! A flood of what anybody may ask for does not fill the disk, and hurts nobody who is in.
 
-use crate::doors::{Door, Doors, cookie};
-use crate::support::Fixture;
+use crate::doors::{DEVICE, Door, Doors, cookie};
+use crate::support::{Fixture, Reply};
 use crate::{BEHIND_PROXY, call_from, init_from};
 
 const FEW: [&str; 4] = ["--unvalidated-per-address", "5", "--unvalidated-per-app", "12"];
@@ -77,4 +77,45 @@ fn without_a_rate_limit_all_are_kept() {
         server.init();
     }
     assert_eq!(server.db.count("SELECT count(*) FROM sessions"), 20);
+}
+
+#[test]
+fn a_flood_from_a_shared_address_throws_nobody_out_who_is_in() {
+    let db = Fixture::new();
+    for name in ["keyauth", "authgate", "authly"] {
+        db.user(name);
+    }
+    // As many as the customers need to come in; then one an hour.
+    let doors = Doors::open_with(db, &["--rate-limit", "1/h burst 20", "--user-rate-limit", "1/h burst 9"]);
+    let tickets =
+        Door::LICENSED.map(|door| doors.log_in(door, door.name(), "secret", DEVICE).expect("before the flood"));
+    let limited = |reply: &Reply| reply.status == 429 || reply.error() == "RATE_LIMITED";
+    let init = || doors.server.call("init", &[]);
+    assert!((0..99).any(|_| limited(&init())), "the address has used up its share");
+    for ticket in &tickets {
+        for n in 0..9 {
+            assert!(doors.is_in(ticket), "{n}");
+        }
+    }
+    // Its own share has an end, too; and it is nobody else's.
+    let mia = &tickets[0].held;
+    assert!(limited(&doors.server.call("check", &[("sessionid", mia)])));
+    assert!(limited(&init()) && limited(&doors.authly_init()));
+    let unknown = [("authorization", "Bearer 00000000000000000000000000000000")];
+    assert!(limited(&doors.app_context(&unknown)) && limited(&doors.app_context(&[])));
+}
+
+#[test]
+fn who_is_not_in_is_not_spared() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&["--rate-limit", "1/h burst 5"]);
+    let (opened, customer) = (server.init(), server.init());
+    assert!(customer.call("license", &[("key", "KEY-1")]).success());
+    assert!((0..9).any(|_| opened.call("check", &[]).error() == "RATE_LIMITED"));
+    assert!(customer.call("logout", &[]).success(), "it is spared, and then it is not in any more");
+    for session in [&opened, &customer] {
+        let reply = server.call("check", &[("sessionid", &session.id)]);
+        assert_eq!(reply.error(), "RATE_LIMITED");
+    }
 }

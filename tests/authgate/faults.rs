@@ -35,6 +35,7 @@ impl Server {
             store: Store::open(&Options::small(path)).unwrap(),
             hashing: Hashing::start(1, 4).unwrap(),
             guesses: Default::default(),
+            own_shares: Default::default(),
             clock: Clock::test(now()),
             vault: Arc::default(),
             server_key: Default::default(),
@@ -63,6 +64,7 @@ impl Server {
             query: Bytes::new(),
             content_type: None,
             body: body.map(|body| body.to_string().into()).unwrap_or_default(),
+            since_start: Duration::ZERO,
             limited: None,
         };
         let path = format!("{BASE}{path}");

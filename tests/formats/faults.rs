@@ -39,6 +39,7 @@ impl Inner {
             store: Store::open(&Options::small(path)).expect("opens"),
             hashing: Hashing::start(1, 4).expect("starts"),
             guesses: Default::default(),
+            own_shares: Default::default(),
             clock: Clock::test(now),
             vault: Arc::default(),
             server_key: Default::default(),
@@ -73,6 +74,7 @@ impl Inner {
             query: Bytes::new(),
             content_type: Some(kind.into()),
             body: Bytes::from(body.to_owned()),
+            since_start: Duration::ZERO,
             limited: None,
         };
         let response = match (entry.answer)(&self.ctx, request) {

@@ -72,7 +72,7 @@ pub(super) async fn identify(call: &Call) -> Result<Option<Entered>, No> {
 }
 
 /// The session token in an `Authorization` header.
-fn bearer(header: &str) -> Option<SessionId> {
+pub(super) fn bearer(header: &str) -> Option<SessionId> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().parse().ok())?
 }

@@ -78,7 +78,7 @@ fn answer(ctx: &Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -> Answ
     Answer::Later(Box::pin(async move { exchange(ctx, request, endpoint).await }))
 }
 
-async fn exchange(ctx: Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -> Response {
+async fn exchange(ctx: Arc<Ctx>, mut request: Request, endpoint: &'static Endpoint) -> Response {
     let body = json::read(request.content_type.as_deref(), &request.body);
     let fields = body.as_ref().ok();
     // First of all, because even what cannot be read is refused with a signature where the app wants one.
@@ -86,6 +86,12 @@ async fn exchange(ctx: Arc<Ctx>, request: Request, endpoint: &'static Endpoint) 
         Ok(known) => (known, None),
         Err(error) => (Known::default(), Some(error)),
     };
+    if request.limited.is_some()
+        && let Known { app: Some(_), session: Some(session) } = &known
+        && ctx.own_shares.take(session, &request)
+    {
+        request.limited = None;
+    }
     let app = known.app.clone();
     let seal = Seal::new(&ctx, app.as_deref(), &request, fields).await;
     let outcome = match failed {

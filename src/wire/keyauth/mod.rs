@@ -101,6 +101,8 @@ struct Known {
     app: Option<Option<Arc<App>>>,
     session: Option<Option<Arc<Session>>>,
     variable: Option<Option<Arc<Variable>>>,
+    /// Its address asks too often, but it comes from who is logged in.
+    spared: bool,
 }
 
 /// What has to be looked up before the request can be opened.
@@ -223,8 +225,12 @@ impl Exchange {
             }
         }
 
-        if let Some(wait) = self.request.limited {
-            return Ok(opened.refuse(Refusal::RateLimited(wait)));
+        if let Some(wait) = self.request.limited.filter(|_| !known.spared) {
+            let (own_shares, request) = (&self.ctx.own_shares, &self.request);
+            known.spared = opened.session.as_ref().is_some_and(|session| own_shares.take(session, request));
+            if !known.spared {
+                return Ok(opened.refuse(Refusal::RateLimited(wait)));
+            }
         }
         if !app.settings.keyauth {
             if opens {
