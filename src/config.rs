@@ -174,8 +174,8 @@ settings! {
     user_rate_limit: Option<Rate> = "5/s burst 50", "user-rate-limit", "RATE", rate, "requests per user who is logged in, beyond what its address may ask: a flood from a shared address throws nobody out; off: none; off with rate-limit";
     guess_limit: Option<Rate> = "12/m burst 200", "guess-limit", "RATE", rate, "what strangers at one client address may get wrong (licenses, names, passwords), each counted once; off with rate-limit";
     app_guess_limit: Option<Rate> = "600/m burst 6000", "app-guess-limit", "RATE", rate, "the same for one app from all addresses together; who came in from an address before is let through";
-    unvalidated_per_address: usize = "500", "unvalidated-per-address", "COUNT", |t| count(t, 1, 1_000_000), "sessions on which nobody has logged in, kept for one app and client address; more push out the oldest";
-    unvalidated_per_app: usize = "50000", "unvalidated-per-app", "COUNT", |t| count(t, 1, 10_000_000), "the same for one app from all addresses together, and half of what is kept for all apps";
+    unvalidated_per_address: usize = "20000", "unvalidated-per-address", "COUNT", |t| count(t, 1, 1_000_000), "sessions on which nobody has logged in, kept for one app and client address; more push out the oldest: as many as rate-limit lets in within 90 s, so that a flood leaves its neighbours time to log in";
+    unvalidated_per_app: usize = "100000", "unvalidated-per-app", "COUNT", |t| count(t, 1, 10_000_000), "the same for one app from all addresses together, and half of what is kept for all apps";
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";
     allow_target: Vec<IpNet> = "", "allow-target", "CIDR", networks, "private networks that relays, files and webhooks may be fetched from; public addresses always are";
     fetch_timeout: Duration = "6s", "fetch-timeout", "TIME", |t| span(t, SECOND / 20, SECOND * 9), "how long a relay or a file may take; clients give up after 10 s";
@@ -352,7 +352,11 @@ mod tests {
             assert!(!setting.help.is_empty() && !setting.placeholder.is_empty());
         }
         assert_eq!(config.header_limit, 16 << 10);
-        assert_eq!(config.rate_limit.map(|rate| rate.burst), Some(2000));
+        let rate = config.rate_limit.expect("a limit");
+        assert_eq!(rate.burst, 2000);
+        // A neighbour of a flood has so long between its init and its login.
+        let pushed_out_after = rate.interval * (config.unvalidated_per_address as u32 - rate.burst);
+        assert!(pushed_out_after >= SECOND * 90, "{pushed_out_after:?}");
     }
 
     #[test]

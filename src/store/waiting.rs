@@ -5,7 +5,7 @@
 //! in memory only: what was there before a start is not counted, and ends when its time is over. Knows no SQL.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 
 use crate::model::exchange::subscriber;
@@ -28,10 +28,11 @@ pub(super) struct AllWaiting {
     pub(super) browsers: Waiting<BrowserId>,
 }
 
-/// Those of one kind.
+/// Those of one kind. Ids are long and stand in two lines: there, and as keys, they go by a keyed hash of theirs.
 pub(super) struct Waiting<Id> {
-    places: HashMap<Id, (AppId, IpAddr)>,
-    lines: HashMap<Scope, Line<Id>>,
+    hasher: RandomState,
+    places: HashMap<u64, (Id, AppId, IpAddr)>,
+    lines: HashMap<Scope, Line>,
     /// How many wait in each app.
     apps: BTreeSet<(usize, i64)>,
 }
@@ -44,8 +45,8 @@ enum Scope {
 }
 
 /// In the order in which they came; those that do not wait any more are still among them for a while.
-struct Line<Id> {
-    order: VecDeque<Id>,
+struct Line {
+    order: VecDeque<u64>,
     count: usize,
 }
 
@@ -54,7 +55,7 @@ const SLACK: usize = 32;
 
 impl<Id> Default for Waiting<Id> {
     fn default() -> Waiting<Id> {
-        Waiting { places: HashMap::new(), lines: HashMap::new(), apps: BTreeSet::new() }
+        Waiting { hasher: RandomState::new(), places: HashMap::new(), lines: HashMap::new(), apps: BTreeSet::new() }
     }
 }
 
@@ -69,17 +70,20 @@ impl<Id: Copy + Eq + Hash> Waiting<Id> {
         let mut gone = Vec::new();
         for (scope, limit) in scopes(place).into_iter().zip([most.address, most.app]) {
             while self.lines.get(&scope).is_some_and(|line| line.count >= limit.max(1)) {
-                self.remove_oldest(scope, &mut gone);
+                let Some(oldest) = self.leave_oldest(scope) else { break };
+                gone.push(oldest);
             }
         }
         while self.places.len() >= most.app.saturating_mul(2).max(1) {
             let Some(&(_, largest)) = self.apps.last() else { break };
-            self.remove_oldest(Scope::App(AppId(largest)), &mut gone);
+            let Some(oldest) = self.leave_oldest(Scope::App(AppId(largest))) else { break };
+            gone.push(oldest);
         }
-        self.places.insert(id, place);
+        let hash = self.hasher.hash_one(id);
+        self.places.insert(hash, (id, app, place.1));
         for scope in scopes(place) {
             let line = self.lines.entry(scope).or_insert_with(|| Line { order: VecDeque::new(), count: 0 });
-            line.order.push_back(id);
+            line.order.push_back(hash);
             line.count += 1;
         }
         self.recount(app, |after| after - 1);
@@ -88,17 +92,22 @@ impl<Id: Copy + Eq + Hash> Waiting<Id> {
 
     /// It does not wait any more, if it did.
     pub(super) fn remove(&mut self, id: Id) {
-        let Some(place) = self.places.remove(&id) else { return };
-        for scope in scopes(place) {
+        self.leave(self.hasher.hash_one(id));
+    }
+
+    fn leave(&mut self, hash: u64) -> Option<Id> {
+        let (id, app, address) = self.places.remove(&hash)?;
+        for scope in scopes((app, address)) {
             let Some(line) = self.lines.get_mut(&scope) else { continue };
             line.count -= 1;
             if line.count == 0 {
                 self.lines.remove(&scope);
             } else if line.order.len() > 2 * line.count + SLACK {
-                line.order.retain(|id| self.places.contains_key(id));
+                line.order.retain(|hash| self.places.contains_key(hash));
             }
         }
-        self.recount(place.0, |after| after + 1);
+        self.recount(app, |after| after + 1);
+        Some(id)
     }
 
     /// The line of this app has changed; this is how long it was before.
@@ -111,14 +120,13 @@ impl<Id: Copy + Eq + Hash> Waiting<Id> {
     }
 
     /// The one that waits longest in this line does not wait any more.
-    fn remove_oldest(&mut self, scope: Scope, gone: &mut Vec<Id>) {
-        let Some(line) = self.lines.get_mut(&scope) else { return };
-        while line.order.front().is_some_and(|id| !self.places.contains_key(id)) {
+    fn leave_oldest(&mut self, scope: Scope) -> Option<Id> {
+        let line = self.lines.get_mut(&scope)?;
+        while line.order.front().is_some_and(|hash| !self.places.contains_key(hash)) {
             line.order.pop_front();
         }
-        let Some(&oldest) = line.order.front() else { return };
-        self.remove(oldest);
-        gone.push(oldest);
+        let oldest = *line.order.front()?;
+        self.leave(oldest)
     }
 }
 
@@ -163,6 +171,22 @@ mod tests {
         assert_eq!(waiting.lines[&Scope::App(AppId(3))].count, 2);
         assert_eq!(waiting.places.len(), 10);
         assert_eq!(waiting.apps.iter().map(|(count, _)| count).sum::<usize>(), 10);
+    }
+
+    /// A flood of `init` from 60,000 addresses, when nobody sets anything.
+    #[test]
+    fn what_waits_takes_little_memory() {
+        let most = Most { address: 20_000, app: 100_000 };
+        let mut waiting = Waiting::default();
+        for n in 0..220_000_u32 {
+            let id = BrowserId(n.into());
+            waiting.add(id, AppId(i64::from(n % 3)), IpAddr::V4((n % 60_000).into()), most);
+        }
+        assert_eq!(waiting.places.len(), 200_000);
+        let lines: usize = waiting.lines.values().map(|line| line.order.capacity() * size_of::<u64>()).sum();
+        let places = waiting.places.capacity() * size_of::<(u64, (SessionId, AppId, IpAddr))>();
+        let kept = (lines + places + waiting.lines.capacity() * size_of::<(Scope, Line)>()) >> 20;
+        assert!(kept < 64, "{kept} MiB");
     }
 
     #[test]

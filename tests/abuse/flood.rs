@@ -41,6 +41,20 @@ fn a_flood_of_init_pushes_out_its_own_oldest_sessions() {
 }
 
 #[test]
+fn a_flood_at_a_shared_address_leaves_the_youngest_time_to_log_in() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&FEW);
+    let flood = |count| (0..count).for_each(|_| drop(server.init()));
+    flood(20);
+    let neighbour = server.init();
+    flood(4);
+    assert!(neighbour.call("license", &[("key", "KEY-1")]).success(), "as many as there is room for came after it");
+    flood(20);
+    assert!(neighbour.is_validated());
+}
+
+#[test]
 fn who_was_logged_in_once_is_not_pushed_out() {
     let db = Fixture::new();
     db.license("KEY-1");
