@@ -18,7 +18,6 @@ use quick_cache::unsync::Cache;
 
 use crate::model::exchange::subscriber;
 use crate::model::ids::{AppId, UserId, fold};
-use crate::model::time::Time;
 
 use self::growing::{Waits, Wrong};
 pub use self::steady::Allowance;
@@ -29,10 +28,10 @@ mod steady;
 mod tests;
 
 /// Codes of a second factor: per user, not per address, because the password was right already.
-const CODES: Waits = Waits { free: 5, kept: i64::MAX };
+const CODES: Waits = Waits { free: 5, kept: Duration::MAX };
 
 /// Passwords: per user and address, or per user and bound device; licenses redeemed by who is logged in: per user.
-const SECRETS: Waits = Waits { free: 10, kept: 86_400 };
+const SECRETS: Waits = Waits { free: 10, kept: Duration::from_secs(86_400) };
 
 /// Passwords of one user, by strangers, from all addresses together.
 const STRANGERS: Allowance = Allowance { interval: Duration::from_secs(120), burst: 30 };
@@ -61,9 +60,9 @@ pub struct Guesses {
 /// Each record is found by the keyed hash of what it is about.
 struct Secrets {
     wrong: Cache<u64, Wrong>,
-    strangers: Cache<u64, i64>,
-    addresses: Cache<u64, i64>,
-    apps: Cache<u64, i64>,
+    strangers: Cache<u64, Duration>,
+    addresses: Cache<u64, Duration>,
+    apps: Cache<u64, Duration>,
     /// What was counted from an address: the same again is no other guess.
     counted: Cache<u64, ()>,
     /// Addresses from which somebody came in.
@@ -76,7 +75,7 @@ pub struct Guess<'a> {
     guesses: &'a Guesses,
     counted: &'a AtomicBool,
     from: IpAddr,
-    now: Time,
+    now: Duration,
 }
 
 /// Whose secret is guessed.
@@ -146,8 +145,9 @@ impl Guesses {
         Guesses { codes, limits, secrets, hasher: RandomState::new() }
     }
 
-    /// The guess of one request, from this address; `counted` is the request's own, false at its start.
-    pub fn guess<'a>(&'a self, counted: &'a AtomicBool, ip: IpAddr, now: Time) -> Guess<'a> {
+    /// The guess of one request, from this address; `counted` is the request's own, false at its start. `now` is a time
+    /// since the server's start: the machine's clock may jump, and nobody is to wait longer or shorter for that.
+    pub fn guess<'a>(&'a self, counted: &'a AtomicBool, ip: IpAddr, now: Duration) -> Guess<'a> {
         Guess { guesses: self, counted, from: subscriber(ip), now }
     }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use keystead::domain::browser::{self, At, NewBrowser};
 use keystead::domain::guesses::Guesses;
@@ -69,7 +70,7 @@ fn who_came_with_a_token_that_has_ended_meanwhile_has_nothing_of_its_browser() {
                 ip: [127, 0, 0, 1].into(),
                 now: now(),
                 uuid: uuid::Uuid::from_u128(n as u128),
-                guess: guesses.guess(&guessed, [127, 0, 0, 1].into(), now()),
+                guess: guesses.guess(&guessed, [127, 0, 0, 1].into(), Duration::ZERO),
             };
             let session = SessionId::long_from_random([7, n as u128]);
             let new = NewSignIn { id: SignInId(n), attempt: n, session, ip: by.ip, now: by.now };

@@ -1,6 +1,7 @@
 //! `POST /auth/signin` (2.1): by address or by name, with a password; what is told to whom is not let in.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use keystead::domain::browser::{self, At, By, NewBrowser};
 use keystead::domain::guesses::Guesses;
@@ -197,7 +198,13 @@ fn every_sign_in_costs_a_hash() {
                 ip,
                 now: now(),
                 uuid: new_uuid(rng),
-                factor: Factor { code: None, ip, now: now(), vault: &vault, guess: guesses.guess(&guessed, ip, now()) },
+                factor: Factor {
+                    code: None,
+                    ip,
+                    now: now(),
+                    vault: &vault,
+                    guess: guesses.guess(&guessed, ip, Duration::ZERO),
+                },
             };
             let sign_in =
                 NewSignIn { id: SignInId(id), attempt: id, session: new_long_session_id(rng), ip, now: now() };

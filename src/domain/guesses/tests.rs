@@ -20,7 +20,7 @@ fn ip(n: u32) -> IpAddr {
 
 /// A request of its own.
 fn ask<T>(guesses: &Guesses, from: u32, now: i64, work: impl FnOnce(Guess<'_>) -> T) -> T {
-    work(guesses.guess(&AtomicBool::new(false), ip(from), Time(now)))
+    work(guesses.guess(&AtomicBool::new(false), ip(from), Duration::from_secs(now.unsigned_abs())))
 }
 
 fn code(guesses: &Guesses, user: UserId, now: i64, right: bool) -> Result<(), Missed> {
@@ -71,7 +71,7 @@ fn one_request_counts_once_however_often_it_runs() {
         // The fifth wrong code blocks: run again it is still wrong, not blocked.
         let counted = AtomicBool::new(false);
         for _ in 0..9 {
-            let guess = guesses.guess(&counted, ip(1), Time(0));
+            let guess = guesses.guess(&counted, ip(1), Duration::ZERO);
             assert_eq!(guess.judge(UserId(1), || None::<()>), Err(Missed::Wrong), "{n}");
         }
     }
@@ -79,7 +79,7 @@ fn one_request_counts_once_however_often_it_runs() {
     for n in 0..10 {
         let counted = AtomicBool::new(false);
         for _ in 0..9 {
-            let guess = guesses.guess(&counted, ip(1), Time(0));
+            let guess = guesses.guess(&counted, ip(1), Duration::ZERO);
             assert_eq!(guess.may(APP, MIA, None), May::Yes, "{n}");
             guess.wrong(APP, MIA, Source::Elsewhere);
         }

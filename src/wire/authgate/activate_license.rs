@@ -41,8 +41,9 @@ async fn run(call: Call) -> Result<Reply, No> {
     let uuid = new_uuid(&mut rand::rng());
     let (ctx, app) = (Arc::clone(&call.ctx), Arc::clone(&call.app));
     let (ip, now, guessed) = (call.request.peer, call.request.now, AtomicBool::new(false));
+    let since_start = call.request.since_start;
     let work = move |tx: &mut Tx<'_>, proof: Option<&Proof>| {
-        let guess = ctx.guesses.guess(&guessed, ip, now);
+        let guess = ctx.guesses.guess(&guessed, ip, since_start);
         let factor = Factor { code: code.as_deref(), ip, now, vault: &ctx.vault, guess };
         let claim = Claim {
             username: Some(&username),

@@ -89,13 +89,14 @@ pub(super) async fn enter(
     let (uuid, id) = (new_uuid(&mut rand::rng()), new_long_session_id(&mut rand::rng()));
     let (ctx, app) = (Arc::clone(&call.ctx), Arc::clone(&call.app));
     let (ip, now, guessed) = (call.request.peer, call.request.now, AtomicBool::new(false));
+    let since_start = call.request.since_start;
     let work = move |tx: &mut Tx<'_>, proof: Option<&Proof>| {
         let (username, password, key) = match &credentials {
             Credentials::Password(name, password) => (Some(name.as_str()), Some(password.as_str()), None),
             Credentials::Code(code) => (None, None, Some(code.as_str())),
         };
         let hwid = hwid.as_deref();
-        let guess = ctx.guesses.guess(&guessed, ip, now);
+        let guess = ctx.guesses.guess(&guessed, ip, since_start);
         let factor = Factor { code: code.as_deref(), ip, now, vault: &ctx.vault, guess };
         let claim = Claim { username, password, token: None, key, hwid, email: None, ip, now, uuid, factor };
         let entered = match key {

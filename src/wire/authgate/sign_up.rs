@@ -57,6 +57,7 @@ pub(super) async fn sign_up(call: Call, wanted: Wanted) -> Result<Reply, No> {
     let uuid = new_uuid(&mut rand::rng());
     let (ctx, app) = (Arc::clone(&call.ctx), Arc::clone(&call.app));
     let (ip, now, guessed) = (call.request.peer, call.request.now, AtomicBool::new(false));
+    let since_start = call.request.since_start;
     let work = move |tx: &mut Tx<'_>, proof: Option<&Proof>| {
         let (name, password) = match &wanted.chosen {
             Some((name, password)) => (Name::Given(name), Some(password.as_str())),
@@ -73,7 +74,7 @@ pub(super) async fn sign_up(call: Call, wanted: Wanted) -> Result<Reply, No> {
             ip,
             now,
             uuid,
-            guess: ctx.guesses.guess(&guessed, ip, now),
+            guess: ctx.guesses.guess(&guessed, ip, since_start),
         };
         user::sign_up(tx, &app, &ctx.lists, &by, proof)
     };

@@ -156,6 +156,7 @@ async fn run(
         body,
         ip: request.peer,
         now: request.now,
+        since_start: request.since_start,
         guessed: AtomicBool::new(false),
     };
     call.check()?;

@@ -347,7 +347,7 @@ impl Exchange {
             enckey: self.enckey(),
             token_file: self.token_file(),
             login_token: self.form.text("token").filter(|_| self.version.has_login_tokens()),
-            guess: self.ctx.guesses.guess(&self.guessed, self.request.peer, self.request.now),
+            guess: self.ctx.guesses.guess(&self.guessed, self.request.peer, self.request.since_start),
         }
     }
 

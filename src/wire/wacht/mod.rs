@@ -301,7 +301,7 @@ async fn run(req: Req, endpoint: &'static Endpoint) -> Result<(Json, Option<Seen
 impl Req {
     /// Counts what this request guesses wrong.
     fn guess(&self) -> Guess<'_> {
-        self.ctx.guesses.guess(&self.guessed, self.request.peer, self.request.now)
+        self.ctx.guesses.guess(&self.guessed, self.request.peer, self.request.since_start)
     }
 
     /// Where somebody signs up or in.

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::domain::guesses::Guess;
 use crate::domain::secret::Proof;
@@ -104,6 +105,8 @@ pub(super) struct Call {
     pub(super) body: Object,
     pub(super) ip: IpAddr,
     pub(super) now: Time,
+    /// The same as a time since the server's start.
+    pub(super) since_start: Duration,
     /// Whether something that it guessed was counted as wrong.
     pub(super) guessed: AtomicBool,
 }
@@ -111,7 +114,7 @@ pub(super) struct Call {
 impl Call {
     /// Counts what this request guesses wrong.
     pub(super) fn guess(&self) -> Guess<'_> {
-        self.ctx.guesses.guess(&self.guessed, self.ip, self.now)
+        self.ctx.guesses.guess(&self.guessed, self.ip, self.since_start)
     }
 
     /// The text of one of the endpoint's fields, by the first of its names.
