@@ -5,8 +5,9 @@
 //!
 //! Who is attacked must get in all the same, and so must who shares an address with an attacker. Therefore guesses count
 //! by where they come from: those from a device that is bound to the user count for that device alone; those from the
-//! address of the user's last login count for the user at this address; only those of strangers count for the user, for
-//! the address and for the app as a whole, and only strangers wait for these.
+//! address of the user's last login, its home, count for the user at this address; only those of strangers count for the
+//! user, for the address and for the app as a whole, and only strangers wait for these. What a device is called is no
+//! secret: who sends its name from elsewhere does not keep it out at home.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
@@ -90,7 +91,9 @@ pub enum Whom<'a> {
 /// Where a guess comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
-    /// This device, which is bound to the user.
+    /// This device, which is bound to the user, at the address of the user's last login.
+    DeviceAtHome(&'a str),
+    /// This device, anywhere else.
     Device(&'a str),
     /// The address of the user's last login.
     Home,
@@ -98,20 +101,30 @@ pub enum Source<'a> {
     Elsewhere,
 }
 
-/// Whether a password may be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum May {
-    /// It may.
-    Yes,
-    /// Not before this time is over.
-    No(Duration),
-    /// It may if it comes from a bound device; otherwise these have to wait, if at all.
-    Perhaps {
-        /// Who is at the address of the user's last login.
-        home: Option<Duration>,
-        /// Everybody else.
-        elsewhere: Duration,
-    },
+/// How long a password is not looked at, by where it comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    device_at_home: Option<Duration>,
+    device: Option<Duration>,
+    home: Option<Duration>,
+    elsewhere: Option<Duration>,
+}
+
+impl Wait {
+    /// Whether it is looked at wherever it comes from.
+    pub fn is_none(&self) -> bool {
+        *self == Wait::default()
+    }
+
+    /// From there.
+    pub fn of(&self, source: Source<'_>) -> Option<Duration> {
+        match source {
+            Source::DeviceAtHome(_) => self.device_at_home,
+            Source::Device(_) => self.device,
+            Source::Home => self.home,
+            Source::Elsewhere => self.elsewhere,
+        }
+    }
 }
 
 /// Why a guess was not taken.
@@ -192,53 +205,41 @@ impl Guess<'_> {
         self.guesses.limits.filter(|_| !self.counted.swap(true, Ordering::Relaxed))
     }
 
-    /// Whether a password for this user may be looked at; `hwid` is what the client calls its device.
-    pub fn may(&self, app: AppId, whom: Whom<'_>, hwid: Option<&str>) -> May {
-        let Some(limits) = self.limits() else { return May::Yes };
+    /// How long no password for this user is looked at; `hwid` is what the client calls its device.
+    pub fn password_wait(&self, app: AppId, whom: Whom<'_>, hwid: Option<&str>) -> Wait {
+        let Some(limits) = self.limits() else { return Wait::default() };
         let secrets = self.guesses.secrets();
         // Only a device that is bound has a record.
-        let device = hwid.and_then(|hwid| self.wrong_wait(&secrets, ("device", whom, hwid)));
-        if let Some(wait) = device {
-            return May::No(wait);
-        }
-        let home = self.wrong_wait(&secrets, ("place", whom, self.from));
+        let of = |source| self.wrong_wait(&secrets, self.own(whom, source));
+        let device_at_home = hwid.and_then(|hwid| of(Source::DeviceAtHome(hwid)));
+        let device = hwid.and_then(|hwid| of(Source::Device(hwid)));
+        let home = of(Source::Home);
         let known = STRANGERS.wait(secrets.strangers.get(&self.guesses.hash(whom)).copied(), self.now);
         let elsewhere = [home, known, self.address_wait(&secrets, limits, app)].into_iter().flatten().max();
-        match elsewhere {
-            None => May::Yes,
-            Some(elsewhere) => May::Perhaps { home, elsewhere },
-        }
+        Wait { device_at_home, device, home, elsewhere }
     }
 
     /// It was wrong.
     pub fn wrong(&self, app: AppId, whom: Whom<'_>, source: Source<'_>) {
         let Some(limits) = self.count() else { return };
         let mut secrets = self.guesses.secrets();
-        match source {
-            Source::Device(hwid) => self.add_wrong(&mut secrets, ("device", whom, hwid)),
-            Source::Home => self.add_wrong(&mut secrets, ("place", whom, self.from)),
-            Source::Elsewhere => {
-                self.add_wrong(&mut secrets, ("place", whom, self.from));
-                let user = self.guesses.hash(whom);
-                let used = STRANGERS.add(secrets.strangers.get(&user).copied(), self.now);
-                secrets.strangers.insert(user, used);
-                self.add_stranger(&mut secrets, limits, app, whom);
-            }
+        self.add_wrong(&mut secrets, self.own(whom, source));
+        if source == Source::Elsewhere {
+            let user = self.guesses.hash(whom);
+            let used = STRANGERS.add(secrets.strangers.get(&user).copied(), self.now);
+            secrets.strangers.insert(user, used);
+            self.add_stranger(&mut secrets, limits, app, whom);
         }
     }
 
+    /// Whether anything was guessed wrong that a right one could clear.
+    pub fn is_any_wrong(&self) -> bool {
+        self.guesses.limits.is_some() && !self.guesses.secrets().wrong.is_empty()
+    }
+
     /// It was right: who guessed wrong before from the same place had only mistyped.
-    pub fn right(&self, whom: Whom<'_>, hwid: Option<&str>) {
-        if self.guesses.limits.is_none() {
-            return;
-        }
-        let mut secrets = self.guesses.secrets();
-        if !secrets.wrong.is_empty() {
-            secrets.wrong.remove(&self.guesses.hash(("place", whom, self.from)));
-            if let Some(hwid) = hwid {
-                secrets.wrong.remove(&self.guesses.hash(("device", whom, hwid)));
-            }
-        }
+    pub fn right(&self, whom: Whom<'_>, source: Source<'_>) {
+        self.guesses.secrets().wrong.remove(&self.own(whom, source));
     }
 
     /// How long nothing is looked at that strangers at this address say: licenses nobody has redeemed, names. The same
@@ -261,13 +262,13 @@ impl Guess<'_> {
     /// How long no license is looked at for a user who is logged in.
     pub fn own_wait(&self, user: UserId) -> Option<Duration> {
         self.limits()?;
-        self.wrong_wait(&self.guesses.secrets(), ("licenses", user))
+        self.wrong_wait(&self.guesses.secrets(), self.own_licenses(user))
     }
 
     /// There is no such license.
     pub fn own_unknown(&self, user: UserId) {
         if self.count().is_some() {
-            self.add_wrong(&mut self.guesses.secrets(), ("licenses", user));
+            self.add_wrong(&mut self.guesses.secrets(), self.own_licenses(user));
         }
     }
 
@@ -282,15 +283,25 @@ impl Guess<'_> {
         }
     }
 
-    fn wrong_wait(&self, secrets: &Secrets, what: impl Hash) -> Option<Duration> {
-        if secrets.wrong.is_empty() {
-            return None;
+    /// The record of what was guessed wrong from there.
+    fn own(&self, whom: Whom<'_>, source: Source<'_>) -> u64 {
+        match source {
+            Source::DeviceAtHome(hwid) => self.guesses.hash(("device", whom, hwid, self.from)),
+            Source::Device(hwid) => self.guesses.hash(("device", whom, hwid)),
+            Source::Home | Source::Elsewhere => self.guesses.hash(("place", whom, self.from)),
         }
-        SECRETS.wait(secrets.wrong.get(&self.guesses.hash(what)).copied(), self.now)
     }
 
-    fn add_wrong(&self, secrets: &mut Secrets, what: impl Hash) {
-        let what = self.guesses.hash(what);
+    /// The record of a user's licenses.
+    fn own_licenses(&self, user: UserId) -> u64 {
+        self.guesses.hash(("licenses", user))
+    }
+
+    fn wrong_wait(&self, secrets: &Secrets, record: u64) -> Option<Duration> {
+        SECRETS.wait(secrets.wrong.get(&record).copied(), self.now)
+    }
+
+    fn add_wrong(&self, secrets: &mut Secrets, what: u64) {
         let wrong = SECRETS.add(secrets.wrong.get(&what).copied(), self.now);
         secrets.wrong.insert(what, wrong);
     }

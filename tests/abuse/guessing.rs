@@ -191,3 +191,26 @@ fn without_a_rate_limit_nothing_is_counted() {
     }
     doors.log_in(Door::KeyAuth, "mia", "secret", DEVICE).expect("in");
 }
+
+#[test]
+fn who_knows_a_hwid_does_not_lock_out_its_owner_at_home() {
+    let db = Fixture::new();
+    let mia = db.user("mia");
+    db.device(mia, DEVICE);
+    let server = db.serve(&BEHIND_PROXY);
+    let log_in = |address: &str, password: &str| {
+        let session = init_from(&server, address);
+        let pairs = [("sessionid", session.as_str()), ("username", "mia"), ("pass", password), ("hwid", DEVICE)];
+        call_from(&server, address, "login", &pairs)
+    };
+    let (home, attacker) = ("198.51.100.1", "203.0.113.1");
+    assert!(log_in(home, "secret").success());
+    for _ in 0..FREE {
+        assert_eq!(log_in(attacker, "wrong one").error(), "INVALID_PASSWORD");
+    }
+    for address in [attacker, "203.0.113.2"] {
+        assert_eq!(log_in(address, "secret").error(), "RATE_LIMITED", "not even the right one from there");
+    }
+    assert!(log_in(home, "secret").success());
+    assert_eq!(log_in(attacker, "secret").error(), "RATE_LIMITED", "that forgives nothing");
+}

@@ -80,7 +80,7 @@ fn one_request_counts_once_however_often_it_runs() {
         let counted = AtomicBool::new(false);
         for _ in 0..9 {
             let guess = guesses.guess(&counted, ip(1), Duration::ZERO);
-            assert_eq!(guess.may(APP, MIA, None), May::Yes, "{n}");
+            assert!(guess.password_wait(APP, MIA, None).is_none(), "{n}");
             guess.wrong(APP, MIA, Source::Elsewhere);
         }
     }
@@ -90,22 +90,14 @@ fn one_request_counts_once_however_often_it_runs() {
 /// A wrong password, or for how long it is not looked at.
 fn password(guesses: &Guesses, from: u32, whom: Whom<'_>, source: Source<'_>, now: i64) -> Result<(), u64> {
     let hwid = match source {
-        Source::Device(hwid) => Some(hwid),
+        Source::Device(hwid) | Source::DeviceAtHome(hwid) => Some(hwid),
         Source::Home | Source::Elsewhere => None,
     };
-    ask(guesses, from, now, |guess| {
-        let wait = match (guess.may(APP, whom, hwid), source) {
-            (May::Yes, _) | (May::Perhaps { .. }, Source::Device(_)) => None,
-            (May::No(wait), _) => Some(wait),
-            (May::Perhaps { home, .. }, Source::Home) => home,
-            (May::Perhaps { elsewhere, .. }, Source::Elsewhere) => Some(elsewhere),
-        };
-        match wait {
-            Some(wait) => Err(wait.as_millis().div_ceil(1_000) as u64),
-            None => {
-                guess.wrong(APP, whom, source);
-                Ok(())
-            }
+    ask(guesses, from, now, |guess| match guess.password_wait(APP, whom, hwid).of(source) {
+        Some(wait) => Err(wait.as_millis().div_ceil(1_000) as u64),
+        None => {
+            guess.wrong(APP, whom, source);
+            Ok(())
         }
     })
 }
@@ -131,19 +123,34 @@ fn who_is_attacked_gets_in_from_its_device_and_from_its_address() {
 }
 
 #[test]
+fn who_knows_the_name_of_a_device_does_not_keep_it_out_at_home() {
+    let guesses = defaults();
+    let (home, here, elsewhere) = (7, Source::DeviceAtHome("laptop"), Source::Device("laptop"));
+    for attacker in 1_000..1_200 {
+        while password(&guesses, attacker, MIA, elsewhere, 0).is_ok() {}
+    }
+    assert_eq!(password(&guesses, 2_000, MIA, elsewhere, 0), Err(30));
+    assert_eq!(password(&guesses, home, MIA, here, 0), Ok(()));
+    assert_eq!(password(&guesses, home, MIA, Source::Home, 0), Ok(()), "with another device, or without one");
+    // What was mistyped at home is forgiven by the right one; what was guessed elsewhere is not.
+    ask(&guesses, home, 0, |guess| guess.right(MIA, here));
+    assert_eq!(password(&guesses, 2_000, MIA, elsewhere, 0), Err(30));
+}
+
+#[test]
 fn a_right_password_clears_what_was_mistyped_there() {
     let guesses = defaults();
     for _ in 0..3 {
         for _ in 0..9 {
             assert_eq!(password(&guesses, 1, MIA, Source::Home, 0), Ok(()));
         }
-        ask(&guesses, 1, 0, |guess| guess.right(MIA, None));
+        ask(&guesses, 1, 0, |guess| guess.right(MIA, Source::Home));
     }
     for _ in 0..10 {
         assert_eq!(password(&guesses, 1, MIA, Source::Home, 0), Ok(()));
     }
     assert_eq!(password(&guesses, 1, MIA, Source::Home, 0), Err(30));
-    ask(&guesses, 2, 0, |guess| guess.right(MIA, Some("laptop")));
+    ask(&guesses, 2, 0, |guess| guess.right(MIA, Source::Device("laptop")));
     assert_eq!(password(&guesses, 1, MIA, Source::Home, 0), Err(30), "not what was mistyped elsewhere");
 }
 

@@ -9,7 +9,7 @@ use crate::model::ids::fold;
 use crate::model::user::User;
 use crate::store::{self, Tx, devices};
 
-use super::super::guesses::{Guess, May, Source, Whom};
+use super::super::guesses::{Guess, Source, Whom};
 use super::super::{Refusal, Stop};
 
 /// Who tries.
@@ -33,27 +33,19 @@ impl<'a> Attempt<'a> {
         look: impl FnOnce(&mut Tx<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let whom = Whom::User(user.id);
-        match self.guess.may(app.id, whom, self.hwid) {
-            May::Yes => {}
-            May::No(wait) => return Err(Refusal::RateLimited(wait).into()),
-            May::Perhaps { home, elsewhere } => {
-                let wait = match self.source(tx, user)? {
-                    Source::Device(_) => None,
-                    Source::Home => home,
-                    Source::Elsewhere => Some(elsewhere),
-                };
-                if let Some(wait) = wait {
-                    return Err(Refusal::RateLimited(wait).into());
-                }
-            }
+        let wait = self.guess.password_wait(app.id, whom, self.hwid);
+        if !wait.is_none()
+            && let Some(wait) = wait.of(self.source(tx, user)?)
+        {
+            return Err(Refusal::RateLimited(wait).into());
         }
         let outcome = look(tx);
         match &outcome {
-            Ok(_) => self.guess.right(whom, self.hwid),
+            Ok(_) if self.guess.is_any_wrong() => self.guess.right(whom, self.source(tx, user)?),
             Err(Stop::Refused(Refusal::PasswordMismatch)) => {
                 self.guess.wrong(app.id, whom, self.source(tx, user)?);
             }
-            Err(_) => {}
+            _ => {}
         }
         outcome
     }
@@ -63,9 +55,8 @@ impl<'a> Attempt<'a> {
     pub(super) fn at_nobody<T>(&self, app: &App, name: &str, hashed: bool) -> Result<T, Stop> {
         let name = fold(name);
         let whom = Whom::Nobody(app.id, &name);
-        match self.guess.may(app.id, whom, self.hwid) {
-            May::Yes => {}
-            May::No(wait) | May::Perhaps { elsewhere: wait, .. } => return Err(Refusal::RateLimited(wait).into()),
+        if let Some(wait) = self.guess.password_wait(app.id, whom, self.hwid).of(Source::Elsewhere) {
+            return Err(Refusal::RateLimited(wait).into());
         }
         if hashed {
             self.guess.wrong(app.id, whom, Source::Elsewhere);
@@ -84,14 +75,18 @@ impl<'a> Attempt<'a> {
 
     /// Where it comes from.
     fn source(&self, tx: &mut Tx<'_>, user: &User) -> Result<Source<'a>, store::Error> {
-        if let Some(hwid) = self.hwid
-            && devices::of_user(tx, user.id)?.iter().any(|device| device.hwid == hwid)
-        {
-            return Ok(Source::Device(hwid));
-        }
         let last = user.ip.as_deref().and_then(|ip| ip.parse().ok());
         let is_home = last.is_some_and(|last: IpAddr| subscriber(last) == subscriber(self.ip));
-        Ok(if is_home { Source::Home } else { Source::Elsewhere })
+        let bound = match self.hwid {
+            Some(hwid) => devices::of_user(tx, user.id)?.iter().any(|device| device.hwid == hwid).then_some(hwid),
+            None => None,
+        };
+        Ok(match (bound, is_home) {
+            (Some(hwid), true) => Source::DeviceAtHome(hwid),
+            (Some(hwid), false) => Source::Device(hwid),
+            (None, true) => Source::Home,
+            (None, false) => Source::Elsewhere,
+        })
     }
 }
 
