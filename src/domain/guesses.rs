@@ -37,6 +37,12 @@ const SECRETS: Waits = Waits { free: 10, kept: Duration::from_secs(86_400) };
 /// Passwords of one user, by strangers, from all addresses together.
 const STRANGERS: Allowance = Allowance { interval: Duration::from_secs(120), burst: 30 };
 
+/// What strangers may get wrong in an app that is under attack, at the addresses from which one user came in last.
+const GUESTS: Allowance = Allowance { interval: Duration::from_secs(720), burst: 5 };
+
+/// At so many addresses a user vouches for strangers.
+const PLACES: usize = 3;
+
 /// So many records of each kind are kept; beyond that, those used last.
 const REMEMBERED: usize = 50_000;
 
@@ -45,7 +51,7 @@ const REMEMBERED: usize = 50_000;
 pub struct Limits {
     /// From one address: licenses and names that there are not, and users whose passwords were wrong, each counted once.
     pub address: Option<Allowance>,
-    /// The same for one app from all addresses; who came in from an address before is let through.
+    /// The same for one app from all addresses; where a customer came in before, a few more are let through.
     pub app: Option<Allowance>,
 }
 
@@ -66,8 +72,19 @@ struct Secrets {
     apps: Cache<u64, Duration>,
     /// What was counted from an address: the same again is no other guess.
     counted: Cache<u64, ()>,
-    /// Addresses from which somebody came in.
-    welcome: Cache<u64, ()>,
+    /// Addresses from which a user came in, and who it was. Who sits there is let into an app under attack, at this
+    /// user's cost: a license of one's own buys few guesses, wherever it is used and however often.
+    welcome: Cache<u64, UserId>,
+    hosts: Cache<UserId, Host>,
+}
+
+/// A user who vouches for strangers.
+#[derive(Clone, Copy, Default)]
+struct Host {
+    /// Where, the newest last.
+    places: [u64; PLACES],
+    /// Up to when what they may get wrong is used.
+    used: Option<Duration>,
 }
 
 /// One request's guess. A call may run more than once for one request: its guess counts once.
@@ -153,6 +170,7 @@ impl Guesses {
             apps: Cache::new(REMEMBERED),
             counted: Cache::new(2 * REMEMBERED),
             welcome: Cache::new(REMEMBERED),
+            hosts: Cache::new(REMEMBERED),
         };
         let (codes, secrets) = (Mutex::new(Cache::new(REMEMBERED)), Mutex::new(secrets));
         Guesses { codes, limits, secrets, hasher: RandomState::new() }
@@ -272,14 +290,26 @@ impl Guess<'_> {
         }
     }
 
-    /// Somebody came in from here.
-    pub fn welcome(&self, app: AppId) {
-        if self.guesses.limits.is_some_and(|limits| limits.app.is_some()) {
-            let here = self.guesses.hash((app, self.from));
-            let mut secrets = self.guesses.secrets();
-            if secrets.welcome.get(&here).is_none() {
-                secrets.welcome.insert(here, ());
+    /// This user, who holds something, came in from here.
+    pub fn welcome(&self, app: AppId, user: UserId) {
+        if self.guesses.limits.is_none_or(|limits| limits.app.is_none()) {
+            return;
+        }
+        let here = self.guesses.hash((app, self.from));
+        let secrets = &mut *self.guesses.secrets();
+        let mut host = secrets.hosts.get(&user).copied().unwrap_or_default();
+        if !host.places.contains(&here) {
+            let oldest = host.places[0];
+            // Unless it is somebody else's by now.
+            if secrets.welcome.get(&oldest) == Some(&user) {
+                secrets.welcome.remove(&oldest);
             }
+            host.places.rotate_left(1);
+            host.places[PLACES - 1] = here;
+            secrets.hosts.insert(user, host);
+        }
+        if secrets.welcome.get(&here) != Some(&user) {
+            secrets.welcome.insert(here, user);
         }
     }
 
@@ -310,10 +340,19 @@ impl Guess<'_> {
         let here = || secrets.addresses.get(&self.guesses.hash(self.from)).copied();
         let address = limits.address.filter(|_| !secrets.addresses.is_empty());
         let address = address.and_then(|limit| limit.wait(here(), self.now));
-        let all = || secrets.apps.get(&self.guesses.hash(app)).copied();
-        let app_wait = limits.app.filter(|_| !secrets.apps.is_empty()).and_then(|limit| limit.wait(all(), self.now));
-        let is_welcome = || secrets.welcome.get(&self.guesses.hash((app, self.from))).is_some();
-        address.max(app_wait.filter(|_| !is_welcome()))
+        address.max(self.app_wait(secrets, limits, app).filter(|_| self.host(secrets, app).is_none()))
+    }
+
+    fn app_wait(&self, secrets: &Secrets, limits: Limits, app: AppId) -> Option<Duration> {
+        let limit = limits.app.filter(|_| !secrets.apps.is_empty())?;
+        limit.wait(secrets.apps.get(&self.guesses.hash(app)).copied(), self.now)
+    }
+
+    /// At whose cost strangers here are let into an app under attack.
+    fn host(&self, secrets: &Secrets, app: AppId) -> Option<UserId> {
+        let user = *secrets.welcome.get(&self.guesses.hash((app, self.from)))?;
+        let used = secrets.hosts.get(&user).and_then(|host| host.used);
+        GUESTS.wait(used, self.now).is_none().then_some(user)
     }
 
     fn add_stranger(&self, secrets: &mut Secrets, limits: Limits, app: AppId, what: impl Hash) {
@@ -322,6 +361,12 @@ impl Guess<'_> {
             return;
         }
         secrets.counted.insert(what, ());
+        if self.app_wait(secrets, limits, app).is_some()
+            && let Some(user) = self.host(secrets, app)
+        {
+            let host = secrets.hosts.get(&user).copied().unwrap_or_default();
+            secrets.hosts.insert(user, Host { used: Some(GUESTS.add(host.used, self.now)), ..host });
+        }
         if let Some(limit) = limits.address {
             let here = self.guesses.hash(self.from);
             let used = limit.add(secrets.addresses.get(&here).copied(), self.now);

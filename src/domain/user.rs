@@ -171,7 +171,7 @@ fn make(
     if let Some(hwid) = claim.hwid {
         devices::insert(tx, user.id, hwid, claim.now)?;
     }
-    claim.factor.guess.welcome(app.id);
+    claim.factor.guess.welcome(app.id, user.id);
     let held = subscriptions::of_user(tx, user.id)?;
     // A license of no duration gives nothing that runs; the client still reads the first entry.
     let running = subscription::running(app, held.clone(), claim.now).unwrap_or(held);

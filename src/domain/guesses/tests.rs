@@ -197,7 +197,7 @@ fn different_licenses_count_and_the_same_again_does_not() {
 #[test]
 fn an_app_under_attack_lets_in_who_came_from_an_address_that_is_known() {
     let guesses = defaults();
-    ask(&guesses, 7, 0, |guess| guess.welcome(APP));
+    ask(&guesses, 7, 0, |guess| guess.welcome(APP, UserId(1)));
     let mut n = 0;
     for attacker in 1_000..1_100 {
         while license(&guesses, attacker, &format!("K{n}"), 0).is_ok() {
@@ -207,6 +207,23 @@ fn an_app_under_attack_lets_in_who_came_from_an_address_that_is_known() {
     assert_eq!(n, 6_000);
     assert!(license(&guesses, 8, "KEY-1", 0).is_err(), "a stranger waits");
     assert_eq!(license(&guesses, 7, "KEY-1", 0), Ok(()));
+    // Whoever sits there may mistype a little; coming in again forgives none of it, here and elsewhere.
+    for n in 1..5 {
+        assert_eq!(license(&guesses, 7, &format!("MISTYPED-{n}"), 0), Ok(()));
+    }
+    for address in [7, 9, 10, 11] {
+        ask(&guesses, address, 0, |guess| guess.welcome(APP, UserId(1)));
+        assert!(license(&guesses, address, "KEY-2", 0).is_err());
+    }
+    assert_eq!(license(&guesses, 11, "KEY-2", 720), Ok(()));
+    // Somebody else may come in from there; and an address of long ago is welcome no more.
+    ask(&guesses, 7, 0, |guess| guess.welcome(APP, UserId(2)));
+    assert_eq!(license(&guesses, 7, "KEY-3", 0), Ok(()));
+    for address in 20..23 {
+        ask(&guesses, address, 0, |guess| guess.welcome(APP, UserId(2)));
+    }
+    assert!(license(&guesses, 7, "KEY-4", 0).is_err());
+    assert_eq!(license(&guesses, 20, "KEY-4", 0), Ok(()));
     let other = ask(&guesses, 8, 0, |guess| guess.stranger_wait(AppId(2), "KEY-1"));
     assert_eq!(other, None, "another app");
 }
@@ -299,6 +316,23 @@ fn so_many_guesses_get_through() {
         }))
     });
     assert_eq!(one_app, (41_990, 36_000), "licenses of one app from as many addresses as one likes");
+
+    // What somebody else's attack leaves: nothing, but for who has a license, and comes in from each of its addresses
+    // before it guesses there.
+    let few = Allowance { interval: Duration::from_secs(100), burst: 60 };
+    let guesses = Guesses::new(Some(Limits { address: None, app: Some(few) }));
+    let (mut n, mut address) = (0, 0);
+    let customer = through(|now| {
+        while license(&guesses, 1 << 31 | address, &format!("other {address}"), now).is_ok() {
+            address += 1;
+        }
+        all(Box::new(|| {
+            n += 1;
+            ask(&guesses, n % 10_000, now, |guess| guess.welcome(APP, UserId(1)));
+            license(&guesses, n % 10_000, &n.to_string(), now).is_ok()
+        }))
+    });
+    assert_eq!(customer, (9, 5), "licenses of an app under attack, by a customer");
 }
 
 #[test]
@@ -308,11 +342,13 @@ fn memory_is_bounded() {
         let _ = code(&guesses, UserId(n.into()), 0, false);
         let _ = password(&guesses, n, Whom::User(UserId(n.into())), Source::Elsewhere, i64::from(n));
         let _ = license(&guesses, n, &n.to_string(), i64::from(n));
-        ask(&guesses, n, 0, |guess| guess.welcome(APP));
+        ask(&guesses, n, 0, |guess| guess.welcome(APP, UserId(n.into())));
     }
     assert!(guesses.codes.lock().unwrap().len() <= REMEMBERED);
-    let Secrets { wrong, strangers, addresses, apps, counted, welcome } = &*guesses.secrets();
-    for kept in [wrong.len(), strangers.len(), addresses.len(), apps.len(), counted.len() / 2, welcome.len()] {
+    let Secrets { wrong, strangers, addresses, apps, counted, welcome, hosts } = &*guesses.secrets();
+    for kept in
+        [wrong.len(), strangers.len(), addresses.len(), apps.len(), counted.len() / 2, welcome.len(), hosts.len()]
+    {
         assert!(kept <= REMEMBERED, "{kept}");
     }
 }

@@ -346,7 +346,10 @@ fn enter(
         users::set_credential(tx, user.id, &credential)?;
     }
     users::logged_in(tx, user.id, &claim.ip.to_string(), claim.now)?;
-    claim.factor.guess.welcome(app.id);
+    // A user can be had for nothing, where sign-ups are free.
+    if !running.is_empty() {
+        claim.factor.guess.welcome(app.id, user.id);
+    }
     let username = claim.username.unwrap_or(&user.name).to_owned();
     Ok(Entered { user, username, subscriptions: running, hwid })
 }

@@ -149,7 +149,7 @@ pub fn sign_up(
     user.id = users::insert(tx, app.id, &user)?.ok_or(Refusal::UsernameTaken)?;
     if let Some((license, plans)) = &license {
         redeem(tx, license, plans, user.id, by.now)?;
-        by.guess.welcome(app.id);
+        by.guess.welcome(app.id, user.id);
     }
     if let Some(hwid) = by.hwid {
         devices::insert(tx, user.id, hwid, by.now)?;
