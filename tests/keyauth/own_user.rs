@@ -41,11 +41,40 @@ fn a_ban_bites_at_once_and_everywhere() {
 }
 
 #[test]
+fn a_ban_is_for_the_users_own_device() {
+    let db = Fixture::new();
+    let (mia, tom, zoe) = (db.user("mia"), db.user("tom"), db.user("zoe"));
+    db.device(mia, "PC-1");
+    db.device(tom, "PC-2");
+    let server = db.serve(&[]);
+    let enter = |name: &str, hwid: &[(&str, &str)]| {
+        let session = server.init();
+        assert!(session.call("login", &[&[("username", name), ("pass", "secret")], hwid].concat()).success());
+        session
+    };
+    let banned = || server.db.sql_text("SELECT group_concat(value) FROM bans WHERE kind = 'hwid'");
+    let (toms, zoes, again) = (enter("tom", &[("hwid", "PC-2")]), enter("zoe", &[]), enter("zoe", &[]));
+    // Whoever it belongs to: that is not told either.
+    for (session, hwid) in [(&toms, "PC-1"), (&zoes, "PC-1")] {
+        assert!(session.call("ban", &[("hwid", hwid)]).success(), "the user, and its address");
+    }
+    assert_eq!(server.db.sql_text("SELECT count(*) FROM bans WHERE kind = 'hwid'"), "0");
+    assert!(!again.is_validated());
+    for user in [tom, zoe] {
+        server.db.sql(&format!("UPDATE users SET banned = 0 WHERE id = {}", user.0));
+    }
+    server.db.sql("DELETE FROM bans");
+    assert!(enter("tom", &[("hwid", "PC-2")]).call("ban", &[("hwid", "PC-2")]).success());
+    assert_eq!(banned(), "PC-2");
+}
+
+#[test]
 fn a_ban_has_limits_a_reason_of_its_own_and_may_come_twice() {
     let db = Fixture::new();
     for name in ["mia", "tom", "zoe"] {
         db.user(name);
     }
+    db.setting("hwidcheck", "0");
     let server = db.serve(&[]);
     let [mias, toms, zoes] = ["mia", "tom", "zoe"].map(|name| login(server.init(), name));
     let long = "ä".repeat(50);

@@ -11,7 +11,7 @@ use crate::model::session::{Session, SessionKind};
 use crate::model::time::Time;
 use crate::model::user::{Credential, User};
 use crate::store::bans::{self, Ban};
-use crate::store::{Tx, licenses, one_time_secrets, sessions, subscriptions, users};
+use crate::store::{Tx, devices, licenses, one_time_secrets, sessions, subscriptions, users};
 
 use super::super::guesses::Guess;
 use super::super::license::MAX_REASON;
@@ -52,7 +52,8 @@ pub fn of_token(tx: &mut Tx<'_>, app: &App, id: SessionId, ip: IpAddr, now: Time
 }
 
 /// Bans the session's user, its address and, if the client names it, its device (contract 4.18). Nobody is logged in as
-/// this user any more.
+/// this user any more. Where devices are bound, one that is not this user's is left alone: a hwid is no secret, and the
+/// client's word alone would keep out any other customer.
 pub fn ban_own(
     tx: &mut Tx<'_>,
     app: &App,
@@ -73,7 +74,13 @@ pub fn ban_own(
     // Other users read it.
     let reason = reason.replace(char::is_control, " ");
     let address = BanTarget::Network(IpNet::from(ip.to_canonical()));
-    for target in hwid.map(|hwid| BanTarget::Hwid(hwid.to_owned())).into_iter().chain([address]) {
+    let own = match hwid {
+        Some(hwid) if app.settings.hwid_check => {
+            devices::of_user(tx, user.id)?.iter().any(|device| device.hwid == hwid).then_some(hwid)
+        }
+        sent => sent,
+    };
+    for target in own.map(|hwid| BanTarget::Hwid(hwid.to_owned())).into_iter().chain([address]) {
         bans::insert(tx, app.id, &Ban { target, note: Some(reason.clone()), created_at: now })?;
     }
     ban_user(tx, user.id, Some(&reason))
