@@ -174,6 +174,7 @@ settings! {
     user_rate_limit: Option<Rate> = "5/s burst 50", "user-rate-limit", "RATE", rate, "requests per user who is logged in, beyond what its address may ask: a flood from a shared address throws nobody out; off: none; off with rate-limit";
     guess_limit: Option<Rate> = "12/m burst 200", "guess-limit", "RATE", rate, "what strangers at one client address may get wrong (licenses, names, passwords), each counted once; off with rate-limit";
     app_guess_limit: Option<Rate> = "600/m burst 6000", "app-guess-limit", "RATE", rate, "the same for one app from all addresses together; an address from which a customer came in is let through, for a few";
+    sign_up_limit: Option<Rate> = "120/h burst 300", "sign-up-limit", "RATE", rate, "new users per client address that bring no license; off with rate-limit";
     unvalidated_per_address: usize = "20000", "unvalidated-per-address", "COUNT", |t| count(t, 1, 1_000_000), "sessions on which nobody has logged in, kept for one app and client address; more push out the oldest: as many as rate-limit lets in within 90 s, so that a flood leaves its neighbours time to log in";
     unvalidated_per_app: usize = "100000", "unvalidated-per-app", "COUNT", |t| count(t, 1, 10_000_000), "the same for one app from all addresses together, and half of what is kept for all apps";
     trusted_proxy: Vec<IpNet> = "", "trusted-proxy", "CIDR", networks, "networks whose X-Forwarded-For is believed";

@@ -179,7 +179,8 @@ fn mailer(config: &Config) -> Result<Option<Mailer>, Exit> {
 fn guess_limits(config: &Config) -> Option<guesses::Limits> {
     let allowance = |rate: Rate| Allowance { interval: rate.interval, burst: rate.burst };
     let (address, app) = (config.guess_limit.map(allowance), config.app_guess_limit.map(allowance));
-    config.rate_limit.map(|_| guesses::Limits { address, app })
+    let sign_ups = config.sign_up_limit.map(allowance);
+    config.rate_limit.map(|_| guesses::Limits { address, app, sign_ups })
 }
 
 /// How this configuration opens the database.

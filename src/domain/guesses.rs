@@ -53,6 +53,8 @@ pub struct Limits {
     pub address: Option<Allowance>,
     /// The same for one app from all addresses; where a customer came in before, a few more are let through.
     pub app: Option<Allowance>,
+    /// New users from one address that bring no license.
+    pub sign_ups: Option<Allowance>,
 }
 
 /// All wrong guesses. One for the whole server.
@@ -275,6 +277,25 @@ impl Guess<'_> {
         if let Some(limits) = self.count() {
             self.add_stranger(&mut self.guesses.secrets(), limits, app, fold(text).as_str());
         }
+    }
+
+    /// How long nobody signs up from this address without a license.
+    pub fn sign_up_wait(&self) -> Option<Duration> {
+        let limit = self.limits()?.sign_ups?;
+        limit.wait(self.guesses.secrets().addresses.get(&self.sign_ups()).copied(), self.now)
+    }
+
+    /// Somebody did.
+    pub fn signed_up(&self) {
+        if let Some(limit) = self.count().and_then(|limits| limits.sign_ups) {
+            let addresses = &mut self.guesses.secrets().addresses;
+            let used = limit.add(addresses.get(&self.sign_ups()).copied(), self.now);
+            addresses.insert(self.sign_ups(), used);
+        }
+    }
+
+    fn sign_ups(&self) -> u64 {
+        self.guesses.hash(("sign-ups", self.from))
     }
 
     /// How long no license is looked at for a user who is logged in.

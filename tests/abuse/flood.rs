@@ -133,3 +133,26 @@ fn who_is_not_in_is_not_spared() {
         assert_eq!(reply.error(), "RATE_LIMITED");
     }
 }
+
+#[test]
+fn who_signs_up_without_a_license_does_not_do_so_for_ever() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let doors = Doors::open_with(db, &["--sign-up-limit", "1/h burst 4"]);
+    let users = || doors.db().count("SELECT count(*) FROM users");
+    for (n, door) in [Door::Authgate, Door::Wacht, Door::Authgate, Door::Wacht].into_iter().enumerate() {
+        let taken = doors.sign_up(door, "mia0", "secret-Word-1", "");
+        assert_eq!(taken.status == 200, n == 0, "a name that is taken is none less");
+        if n > 0 {
+            let reply = doors.sign_up(door, &format!("mia{n}"), "secret-Word-1", "");
+            assert!(reply.status < 300, "{reply:?}");
+        }
+    }
+    assert_eq!(users(), 4);
+    for door in [Door::Authgate, Door::Wacht] {
+        let reply = doors.sign_up(door, "tom", "secret-Word-1", "");
+        assert_eq!(reply.status, 429, "{reply:?}");
+    }
+    assert_eq!(users(), 4);
+    assert!(doors.sign_up(Door::KeyAuth, "zoe", "secret", "KEY-1").success(), "who brings a license may");
+}

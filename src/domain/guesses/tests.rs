@@ -11,7 +11,7 @@ const DAY: i64 = 86_400;
 fn defaults() -> Guesses {
     let address = Some(Allowance { interval: Duration::from_secs(5), burst: 200 });
     let app = Some(Allowance { interval: Duration::from_millis(100), burst: 6_000 });
-    Guesses::new(Some(Limits { address, app }))
+    Guesses::new(Some(Limits { address, app, sign_ups: None }))
 }
 
 fn ip(n: u32) -> IpAddr {
@@ -320,7 +320,7 @@ fn so_many_guesses_get_through() {
     // What somebody else's attack leaves: nothing, but for who has a license, and comes in from each of its addresses
     // before it guesses there.
     let few = Allowance { interval: Duration::from_secs(100), burst: 60 };
-    let guesses = Guesses::new(Some(Limits { address: None, app: Some(few) }));
+    let guesses = Guesses::new(Some(Limits { address: None, app: Some(few), sign_ups: None }));
     let (mut n, mut address) = (0, 0);
     let customer = through(|now| {
         while license(&guesses, 1 << 31 | address, &format!("other {address}"), now).is_ok() {

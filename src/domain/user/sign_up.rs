@@ -150,6 +150,8 @@ pub fn sign_up(
     if let Some((license, plans)) = &license {
         redeem(tx, license, plans, user.id, by.now)?;
         by.guess.welcome(app.id, user.id);
+    } else {
+        by.guess.signed_up();
     }
     if let Some(hwid) = by.hwid {
         devices::insert(tx, user.id, hwid, by.now)?;
@@ -191,7 +193,10 @@ fn may_sign_up(tx: &mut Tx<'_>, app: &App, lists: &Lists, by: &SignUp<'_>) -> Re
             }
             Some((license, plans))
         }
-        None => None,
+        None => match by.guess.sign_up_wait() {
+            Some(wait) => return Err(Refusal::RateLimited(wait).into()),
+            None => None,
+        },
     };
     Ok((name, license))
 }
