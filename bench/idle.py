@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What connections cost that say nothing: opens many, makes one request on each, and prints the server's resident set.
+"""What connections cost that say nothing: opens many that never speak, then many that make one request each, and prints
+the server's resident set.
 
     bench/run.sh idle [COUNT]    10000 connections, on a release build
 
@@ -57,7 +58,7 @@ def main():
         sys.exit(f"idle: at most {most} files may be open here; raise that (ulimit -Hn), or ask for fewer")
     binary = os.environ.get("KEYSTEAD_BIN") or build()
     with tempfile.TemporaryDirectory() as folder:
-        settings = ["--rate-limit", "off", "--log-level", "warn", "--max-connections", str(count + 100), "--idle-timeout", "1h"]
+        settings = ["--rate-limit", "off", "--log-level", "warn", "--max-connections", str(count + 100), "--idle-timeout", "1h", "--header-timeout", "1h"]
         server = subprocess.Popen(
             [binary, "serve", "--database", f"{folder}/k.db", "--listen", "0.0.0.0:0", *settings],
             stderr=subprocess.PIPE, text=True,
@@ -69,6 +70,15 @@ def main():
                     ask(connection)
             before = resident(server.pid)
             print(f"before                    {before:8.1f} MiB")
+            silent = [socket.create_connection((f"127.0.0.{1 + n % 8}", port), timeout=30) for n in range(count)]
+            time.sleep(REST)
+            after = resident(server.pid)
+            print(f"{count} never spoke       {after:8.1f} MiB   {(after - before) * 1024 * 1024 / count:.0f} bytes each")
+            for connection in silent:
+                connection.close()
+            time.sleep(REST)
+            before = resident(server.pid)
+            print(f"these are gone            {before:8.1f} MiB")
             open_ones = []
             for n in range(count):
                 connection = socket.create_connection((f"127.0.0.{1 + n % 8}", port), timeout=30)

@@ -235,8 +235,9 @@ impl Watched {
     /// Comes back when there is something to read, or the client is gone.
     pub(super) async fn readable(&self) {
         if self.unread.is_empty() {
-            // An error shows again when it is read.
-            let _ = self.socket.readable().await;
+            // Looked at, because tokio calls a new socket ready until a look shows that it is not. An error shows again
+            // when it is read.
+            let _ = self.socket.peek(&mut [0]).await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! What many clients may take together: the memory of bodies on their way, and of connections that say nothing.
 
 use super::support::until;
-use super::{Client, post, server};
+use super::{Client, goes_on, post, server};
 
 /// A request by this client, as a proxy tells it.
 fn by(client: &str, body: &str, sent: usize) -> Vec<u8> {
@@ -126,5 +126,26 @@ fn a_connection_that_says_nothing_costs_little() {
     let second = open();
     let each = server.resident().saturating_sub(before) / IDLE;
     assert!(each < MOST, "{each} bytes for each connection");
+    assert_eq!((first.len(), second.len()), (400, 400));
+}
+
+/// What each may cost that has never said anything, in bytes: hyper's buffers alone are more.
+const SILENT: u64 = 6 << 10;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connection_that_never_speaks_costs_less() {
+    let server = server(&["--header-timeout", "1h"]);
+    let open = || {
+        let clients: Vec<_> = (0..IDLE).map(|_| Client::new(&server)).collect();
+        // Who connects later is accepted later, and answered: so all of these are with the server.
+        goes_on(&server);
+        clients
+    };
+    let first = open();
+    let before = server.resident();
+    let second = open();
+    let each = server.resident().saturating_sub(before) / IDLE;
+    assert!(each < SILENT, "{each} bytes for each connection");
     assert_eq!((first.len(), second.len()), (400, 400));
 }
