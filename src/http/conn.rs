@@ -132,7 +132,7 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
         End::Rest => {
             let parts = conn.into_parts();
             let mut io = parts.io.into_inner();
-            io.unread(parts.read_buf);
+            io.unread(&parts.read_buf);
             Some(io)
         }
         End::Done(done) => {

@@ -242,8 +242,9 @@ impl Watched {
     }
 
     /// Gives back what was read too much.
-    pub(super) fn unread(&mut self, bytes: Bytes) {
-        self.unread = bytes;
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        // Copied: these bytes, and were they none, would keep the buffer that they were read into.
+        self.unread = Bytes::copy_from_slice(bytes);
     }
 
     /// What was said instead of hyper's refusal of a head, and how long that had been on its way.

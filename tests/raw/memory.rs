@@ -104,7 +104,7 @@ fn each_format_has_words_for_it() {
 /// Connections that have made a request and are kept open, twice.
 const IDLE: u64 = 400;
 /// What each of the second may cost, in bytes: what the first needed to be answered is theirs now.
-const MOST: u64 = 9 << 10;
+const MOST: u64 = 5 << 10;
 
 #[cfg(target_os = "linux")]
 #[test]
