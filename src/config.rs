@@ -155,7 +155,7 @@ settings! {
     body_memory: usize = "32MiB", "body-memory", "SIZE", |t| size(t, 64 << 10, 64 << 30), "the memory for request bodies on their way, at most half of it for one address; more are answered busy";
     header_limit: usize = "16KiB", "header-limit", "SIZE", |t| size(t, 8192, MIB), "the largest request line with its headers, of which there may be 100";
     header_timeout: Duration = "10s", "header-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long the request line and headers may take to arrive";
-    body_timeout: Duration = "15s", "body-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a body may take to arrive, and a client may take no byte of its answer";
+    body_timeout: Duration = "15s", "body-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a body may take to arrive, and a client may take no byte of its answer; all of it may take a second more for each 8 KiB";
     idle_timeout: Duration = "75s", "idle-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a connection may stay open between two requests";
     max_connections: usize = "10000", "max-connections", "COUNT", |t| count(t, 1, 1_000_000), "connections at one time; more are answered 503";
     connections_per_address: usize = "0", "connections-per-address", "COUNT", |t| count(t, 0, 1_000_000), "connections at one time from one address that is no trusted proxy; 0: an eighth of max-connections, at least 64; off with rate-limit";

@@ -69,7 +69,7 @@ pub(super) async fn answer(
             convert::outgoing(response, client.watch.is_last())
         }
     };
-    client.watch.answered();
+    client.watch.answered(out.body().size_hint().lower());
     Ok(out)
 }
 

@@ -24,12 +24,16 @@ const LINGER: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_millis(100);
 const LINGER_BYTES: u64 = 8 << 20;
 
+/// So many bytes of an answer a client must take in a second, once it is slower than they come: its answer is kept in
+/// memory until then.
+const PACE: u64 = 8 << 10;
+
 /// The times a connection is given.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
     pub(super) header: Duration,
     pub(super) idle: Duration,
-    /// Without taking a byte of an answer.
+    /// Without taking a byte of an answer; and for the whole of it, beside what its length adds ([`PACE`]).
     pub(super) stall: Duration,
 }
 
@@ -81,6 +85,10 @@ pub(super) struct Watch {
     since: AtomicU64,
     /// When the client stopped taking bytes; `FLOWING` if it takes them.
     stalled: AtomicU64,
+    /// When it first did during the answer that is on its way; `FLOWING` if there is none, or it never did.
+    slow: AtomicU64,
+    /// How long that answer is, in bytes.
+    length: AtomicU64,
     linger: AtomicBool,
     last: AtomicBool,
     /// What is known of the head that is being read, and of the one that is being answered: one of the `LENGTH`s.
@@ -101,6 +109,8 @@ impl Watch {
             phase: AtomicU8::new(FRESH),
             since: AtomicU64::new(0),
             stalled: AtomicU64::new(FLOWING),
+            slow: AtomicU64::new(FLOWING),
+            length: AtomicU64::new(0),
             linger: AtomicBool::new(false),
             last: AtomicBool::new(false),
             head: AtomicU8::new(LENGTH_UNSEEN),
@@ -118,8 +128,9 @@ impl Watch {
         self.start.elapsed()
     }
 
-    /// The answer is made. Its bytes are on their way.
-    pub(super) fn answered(&self) {
+    /// The answer is made. Its bytes, so many, are on their way.
+    pub(super) fn answered(&self, length: u64) {
+        self.length.store(length, Relaxed);
         self.phase.store(ANSWERED, Relaxed);
     }
 
@@ -164,8 +175,15 @@ impl Watch {
         let now = self.micros();
         let stalled = self.stalled.load(Relaxed);
         let since = self.since.load(Relaxed);
+        let slow = self.slow.load(Relaxed);
+        let length = Duration::from_secs(self.length.load(Relaxed) / PACE);
+        if slow != FLOWING && Duration::from_micros(now.saturating_sub(slow)) >= times.stall + length {
+            return Due::Close;
+        }
         let (begun, most, due) = match self.phase.load(Relaxed) {
             _ if stalled != FLOWING => (stalled, times.stall, Due::Close),
+            // hyper looks for the next request while it sends: a client that takes a long answer is not idle.
+            IDLE if slow != FLOWING => return Due::Later(times.shortest()),
             FRESH => (since, times.header, Due::Close),
             HEAD => (since, times.header, Due::Late),
             IDLE => (since, times.idle, Due::Close),
@@ -209,8 +227,22 @@ impl Watch {
         match (some, self.stalled.load(Relaxed)) {
             (true, FLOWING) => {}
             (true, _) => self.stalled.store(FLOWING, Relaxed),
-            (false, FLOWING) => self.stalled.store(self.micros(), Relaxed),
+            (false, FLOWING) => {
+                let now = self.micros();
+                self.stalled.store(now, Relaxed);
+                let _ = self.slow.compare_exchange(FLOWING, now, Relaxed, Relaxed);
+            }
             (false, _) => {}
+        }
+    }
+
+    /// Everything that was to be sent is with the system.
+    fn sent(&self) {
+        if self.slow.load(Relaxed) != FLOWING {
+            self.slow.store(FLOWING, Relaxed);
+            if self.phase.load(Relaxed) == IDLE {
+                self.enter(IDLE);
+            }
         }
     }
 }
@@ -325,6 +357,8 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes the socket when it has nothing left to write, and only then.
+        self.watch.sent();
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
@@ -372,7 +406,7 @@ mod tests {
         let idle = |w: &Watch| {
             w.read(true);
             w.busy();
-            w.answered();
+            w.answered(100);
             w.wrote(true);
             w.read(false);
         };
@@ -388,6 +422,14 @@ mod tests {
         };
         assert_eq!(after(100, busy), Due::Later(LINGER), "a long answer is nobody's fault");
         assert_eq!(after(16, |w| (busy(w), w.wrote(false)).1), Due::Close, "a client that does not read");
-        assert_eq!(after(16, |w| (busy(w), w.wrote(false), w.wrote(true)).2), Due::Later(LINGER));
+        let trickle = |w: &Watch| {
+            busy(w);
+            w.answered(10 * PACE);
+            (w.wrote(false), w.read(false), w.wrote(true));
+        };
+        assert_eq!(after(24, trickle), Due::Later(LINGER), "a slow client may take its answer slowly");
+        assert_eq!(after(26, trickle), Due::Close, "but not for ever");
+        let taken = after(26, |w| (trickle(w), w.sent()).1);
+        assert_eq!(taken, Due::Rest, "and when it has it, it is slow no more");
     }
 }
