@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::answer::answer;
-use super::farewell;
+use super::farewell::{self, Farewell};
 use super::watch::{Due, Watch, Watched};
+use crate::wire::limits::Share;
 
 /// Who is at the other end, and what is known about the connection.
 pub(super) struct Client {
@@ -29,12 +30,17 @@ pub(super) struct Client {
     pub(super) running: watch::Receiver<bool>,
 }
 
+/// What hyper keeps for a request whose head is half here, beside the bytes themselves: room for more of them.
+const HALF: usize = 12 << 10;
+
 /// How a time of requests ended.
 enum End {
     /// hyper is done with the connection.
     Done(hyper::Result<()>),
     /// The request's head took too long.
     Late,
+    /// The request's head is half here, and there is no memory to wait for the rest.
+    Unfinished,
     /// Nobody expects anything more.
     Quiet,
     /// The client may ask again, but does not now.
@@ -88,6 +94,7 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
         // Whether both have been polled once. They then wake this task, whoever polls it, and need no second look before
         // they have come.
         let mut set = false;
+        let mut half: Option<Share> = None;
         poll_fn(|cx| {
             loop {
                 // Before the connection: a request that comes with the stop must hear that it is the last.
@@ -109,6 +116,23 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
                     continue;
                 }
                 break;
+            }
+            match watch.half_head() {
+                None => half = None,
+                Some(bytes) => {
+                    let held = half.as_ref().map_or(0, Share::amount);
+                    let more = (HALF + bytes).saturating_sub(held);
+                    let has_room = match &mut half {
+                        Some(share) => more == 0 || share.grow(more),
+                        None => {
+                            half = shared.bodies.take(*peer, more);
+                            half.is_some()
+                        }
+                    };
+                    if !has_room {
+                        return Poll::Ready(End::Unfinished);
+                    }
+                }
             }
             if set && !timer.is_elapsed() {
                 return Poll::Pending;
@@ -144,10 +168,14 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
             }
             None
         }
-        End::Late => {
-            farewell::LATE.log(shared, *peer, watch.head_took());
-            farewell::LATE.say(conn.into_parts().io.into_inner()).await;
-            None
-        }
+        End::Late => leave(&farewell::LATE, client, conn.into_parts().io.into_inner()).await,
+        End::Unfinished => leave(&farewell::UNFINISHED, client, conn.into_parts().io.into_inner()).await,
     }
+}
+
+/// Answers a head that is not waited for.
+async fn leave(why: &'static Farewell, client: &Client, io: Watched) -> Option<Watched> {
+    why.log(&client.shared, client.peer, client.watch.head_took());
+    why.say(io).await;
+    None
 }

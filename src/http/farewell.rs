@@ -49,6 +49,15 @@ pub(super) static CROWDED: Farewell = Farewell {
     outcome: "TOO_MANY_CONNECTIONS_FROM_ADDRESS",
 };
 
+/// To a head that is half here when too many are.
+pub(super) static UNFINISHED: Farewell = Farewell {
+    status: 503,
+    reason: "Service Unavailable",
+    extra: "retry-after: 1\r\n",
+    body: r#"{"success":false,"message":"The server is waiting for the rest of too many requests. Try again in a moment."}"#,
+    outcome: "TOO_MANY_UNFINISHED",
+};
+
 static HEAD_TOO_LARGE: Farewell = Farewell {
     status: 431,
     reason: "Request Header Fields Too Large",

@@ -92,7 +92,7 @@ struct Shared {
     trusted: Vec<IpNet>,
     times: Times,
     body_limit: usize,
-    /// The memory that bodies take on their way.
+    /// The memory that requests take on their way: bodies, and heads that are half here.
     bodies: Shares,
     header_limit: usize,
     /// The next request's id.

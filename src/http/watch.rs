@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,8 @@ pub(super) struct Watch {
     length: AtomicU64,
     linger: AtomicBool,
     last: AtomicBool,
+    /// How many bytes of the head that is being read have come.
+    begun: AtomicUsize,
     /// What is known of the head that is being read, and of the one that is being answered: one of the `LENGTH`s.
     head: AtomicU8,
     asked: AtomicU8,
@@ -113,6 +115,7 @@ impl Watch {
             length: AtomicU64::new(0),
             linger: AtomicBool::new(false),
             last: AtomicBool::new(false),
+            begun: AtomicUsize::new(0),
             head: AtomicU8::new(LENGTH_UNSEEN),
             asked: AtomicU8::new(LENGTH_UNSEEN),
         };
@@ -168,6 +171,11 @@ impl Watch {
     /// Whether part of a request's head has arrived.
     pub(super) fn is_reading_head(&self) -> bool {
         self.phase.load(Relaxed) == HEAD
+    }
+
+    /// How many bytes of a head have come whose end has not; none: no head is half here.
+    pub(super) fn half_head(&self) -> Option<usize> {
+        self.is_reading_head().then(|| self.begun.load(Relaxed))
     }
 
     /// What is due now.
@@ -287,9 +295,11 @@ impl Watched {
     fn pass(&mut self, bytes: &[u8]) {
         if self.watch.read(true) {
             self.lengths = Lengths::default();
+            self.watch.begun.store(0, Relaxed);
         }
         if self.watch.is_reading_head() {
             self.lengths.pass(bytes);
+            self.watch.begun.fetch_add(bytes.len(), Relaxed);
             let seen = if self.lengths.are_two() { LENGTH_TWICE } else { LENGTH_ONCE };
             self.watch.head.store(seen, Relaxed);
         }

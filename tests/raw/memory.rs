@@ -1,7 +1,7 @@
 //! What many clients may take together: the memory of bodies on their way, and of connections that say nothing.
 
 use super::support::until;
-use super::{Client, goes_on, post, server};
+use super::{Client, POST, goes_on, post, server};
 
 /// A request by this client, as a proxy tells it.
 fn by(client: &str, body: &str, sent: usize) -> Vec<u8> {
@@ -98,6 +98,42 @@ fn each_format_has_words_for_it() {
         });
         assert_eq!(reply.status, status, "{path}: {reply:?}");
         assert_eq!(reply.header("connection"), Some("close"), "{reply:?}");
+    }
+}
+
+#[test]
+fn nobody_fills_the_memory_with_heads_that_never_end() {
+    let server = server(&["--body-memory", "128KiB", "--body-limit", "64KiB", "--header-timeout", "1h"]);
+    let mut clients: Vec<_> = (0..20).map(|_| Client::new(&server)).collect();
+    for client in &mut clients {
+        client.send(post("type=check").as_bytes());
+        assert_eq!(client.answer().status, 200);
+        client.send(POST.as_bytes());
+        client.0.set_nonblocking(true).unwrap();
+    }
+    let answered = |client: &Client| client.0.peek(&mut [0]).is_ok();
+    // Of half of 128 KiB; each has more than 12 of it.
+    let held = 5;
+    until("all but a few are refused", || clients.iter().filter(|client| answered(client)).count() >= 20 - held);
+    goes_on(&server);
+    let (refused, held): (Vec<_>, Vec<_>) = clients.into_iter().partition(answered);
+    assert!(!held.is_empty());
+    for client in refused {
+        client.0.set_nonblocking(false).unwrap();
+        let answers = client.answers();
+        assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [503]);
+    }
+    for mut client in held {
+        client.0.set_nonblocking(false).unwrap();
+        client.send(b"content-length: 10\r\n\r\ntype=check");
+        assert_eq!(client.answer().status, 200);
+    }
+    // What was taken is given back.
+    for _ in 0..20 {
+        let mut client = Client::new(&server);
+        client.send(POST.as_bytes());
+        client.send(b"content-length: 10\r\n\r\ntype=check");
+        assert_eq!(client.answer().status, 200);
     }
 }
 
