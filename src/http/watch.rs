@@ -435,7 +435,9 @@ mod tests {
         let trickle = |w: &Watch| {
             busy(w);
             w.answered(10 * PACE);
-            (w.wrote(false), w.read(false), w.wrote(true));
+            w.wrote(false);
+            w.read(false);
+            w.wrote(true);
         };
         assert_eq!(after(24, trickle), Due::Later(LINGER), "a slow client may take its answer slowly");
         assert_eq!(after(26, trickle), Due::Close, "but not for ever");
