@@ -168,8 +168,12 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
             }
             None
         }
-        End::Late => leave(&farewell::LATE, client, conn.into_parts().io.into_inner()).await,
-        End::Unfinished => leave(&farewell::UNFINISHED, client, conn.into_parts().io.into_inner()).await,
+        End::Late | End::Unfinished => {
+            let why = if matches!(end, End::Late) { &farewell::LATE } else { &farewell::UNFINISHED };
+            // What hyper has read is not kept until the client has read this.
+            let io = conn.into_parts().io.into_inner();
+            leave(why, client, io).await
+        }
     }
 }
 
