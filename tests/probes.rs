@@ -182,7 +182,7 @@ fn what_happens_is_counted() {
     assert!(!session.call("license", &[("key", "NO-SUCH")]).success());
     let _ = server.post("1.2", &[("type", "made-up"), ("name", "demo"), ("ownerid", OWNERID)]);
     let _ = server.post("1.2", &[("type", "register"), ("sessionid", "x"), ("name", "demo"), ("ownerid", OWNERID)]);
-    let _ = session.call("check", &[]);
+    let _ = server.post("1.2", &[("type", "init"), ("ver", "1.0"), ("name", "demo"), ("ownerid", OWNERID)]);
     let _ = ask(server.address, "/nothing/here");
     let text = ask(probes(&server), "/metrics").text();
     let of = |call: &str, outcome: &str| {
@@ -192,7 +192,7 @@ fn what_happens_is_counted() {
     assert_eq!(of("license", "success"), Some(1.0));
     assert_eq!(of("license", "refused"), Some(1.0));
     assert_eq!(of("check", "success"), Some(3.0));
-    assert_eq!(of("check", "limited"), Some(1.0));
+    assert_eq!(of("init", "limited"), Some(1.0));
     assert_eq!(of("", "refused"), Some(1.0), "no client makes up a name");
     let nothing = r#"keystead_requests_total{family="none",call="",outcome="refused"}"#;
     assert_eq!(figure(&text, nothing), Some(1.0));
