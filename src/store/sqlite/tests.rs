@@ -5,17 +5,21 @@ use super::writer::MAX_GROUP;
 use super::*;
 use crate::pending::pending;
 
+fn settings(path: &Path, busy_timeout: Duration) -> ConnectionSettings {
+    ConnectionSettings {
+        path: path.to_owned(),
+        busy_timeout,
+        #[cfg(feature = "faults")]
+        faults: Arc::default(),
+    }
+}
+
 #[test]
 fn nobody_waits_twice_for_a_foreign_write_lock() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("k.db");
     let busy_timeout = Duration::from_millis(20);
-    let settings = ConnectionSettings {
-        path: path.clone(),
-        busy_timeout,
-        #[cfg(feature = "faults")]
-        faults: Arc::default(),
-    };
+    let settings = settings(&path, busy_timeout);
     let mut connection = settings.open_writer().unwrap();
     schema::prepare(&mut connection.db, &path).unwrap();
     // More than one commit carries, and the stop, all there before the writer begins.
@@ -64,12 +68,7 @@ fn the_log_is_cut_although_somebody_always_reads() {
     const BOUND: u64 = 1 << 20;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("k.db");
-    let settings = ConnectionSettings {
-        path: path.clone(),
-        busy_timeout: Duration::from_secs(5),
-        #[cfg(feature = "faults")]
-        faults: Arc::default(),
-    };
+    let settings = settings(&path, Duration::from_secs(5));
     let mut connection = settings.open_writer().unwrap();
     schema::prepare(&mut connection.db, &path).unwrap();
     // Without a limit SQLite never makes the file shorter by itself.
@@ -148,12 +147,7 @@ fn the_log_is_cut_although_somebody_always_reads() {
 fn a_statement_is_prepared_once_whatever_is_bound() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("k.db");
-    let settings = ConnectionSettings {
-        path: path.clone(),
-        busy_timeout: Duration::from_millis(20),
-        #[cfg(feature = "faults")]
-        faults: Arc::default(),
-    };
+    let settings = settings(&path, Duration::from_millis(20));
     let mut connection = settings.open_writer().unwrap();
     schema::prepare(&mut connection.db, &path).unwrap();
     const ASKED: &str = "SELECT hwid FROM devices WHERE user_id = $1 ORDER BY bound_at, hwid";
