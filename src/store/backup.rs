@@ -23,7 +23,7 @@ use crate::model::time::Time;
 
 use super::lock::{self, Lock};
 use super::tx::TxEngine;
-use super::{Error, Result, Tx, schema, sqlite};
+use super::{Error, Result, Tx, file, schema, sqlite};
 
 mod contents;
 mod error;
@@ -132,6 +132,7 @@ pub fn restore(
     }
     let part = Part::create(database)?;
     let (contents, bytes) = fill(&part, from, watch)?;
+    file::hand_over(&part.file, database);
     let kept = set_aside(database, stamp)?;
     part.place()?;
     Ok(Copied { contents, bytes, kept })

@@ -13,7 +13,10 @@ use super::{Error, Result};
 /// it the same rights.
 pub(super) fn create(path: &Path) -> Result<()> {
     match create_new(path) {
-        Ok(_) => Ok(()),
+        Ok(made) => {
+            hand_over(&made, folder(path));
+            Ok(())
+        }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
     }
@@ -27,6 +30,23 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+/// What root makes among the files of a server's user would keep that user out: it belongs to whom `like` does. Nobody but
+/// root can give a file away, and nobody else has to. Only for a file that was just made: by a name that leads elsewhere, that
+/// user could get any file.
+#[cfg(unix)]
+pub(super) fn hand_over(made: &File, like: &Path) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+
+    if let (Ok(ours), Ok(like)) = (made.metadata(), std::fs::metadata(like))
+        && ours.uid() != like.uid()
+    {
+        let _ = fchown(made, Some(like.uid()), Some(like.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn hand_over(_: &File, _: &Path) {}
 
 /// A name beside a file: its own with this ending.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::time::Time;
 
 use super::Error;
-use super::file::FileId;
+use super::file::{self, FileId};
 
 /// The right to serve a database, until it and its clones are dropped.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub enum LockError {
     #[error("another process holds this lock")]
     Held(Option<Holder>),
     /// The lock file cannot be used.
-    #[error("cannot use the lock file {}: {error}; it stands beside the database, in a folder that must exist and be writable", path.display())]
+    #[error("cannot use the lock file {}: {error}; it stands beside the database, in a folder that must exist and be writable, and must not be another user's", path.display())]
     File {
         /// The lock file.
         path: PathBuf,
@@ -77,17 +77,27 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Takes the lock, or says who has it.
 pub fn hold(database: &Path) -> Result<Lock, LockError> {
     let path = path(database, ".lock");
-    let file = take(path.clone())?;
+    let file = take(database, path.clone())?;
     Ok(Lock(Arc::new(Mutex::new(Held { file, path, text: Vec::new() }))))
 }
 
 /// Takes the import lock. Whoever has it may take every hidden app for a leftover.
 pub fn hold_import(database: &Path) -> Result<ImportLock, LockError> {
-    take(path(database, ".import.lock")).map(|file| ImportLock { _file: file })
+    take(database, path(database, ".import.lock")).map(|file| ImportLock { _file: file })
 }
 
-fn take(path: PathBuf) -> Result<File, LockError> {
-    let mut file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
+fn take(database: &Path, path: PathBuf) -> Result<File, LockError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    let opened = match options.clone().create_new(true).open(&path) {
+        Ok(made) => {
+            file::hand_over(&made, database);
+            Ok(made)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.create(true).truncate(false).open(&path),
+        Err(error) => Err(error),
+    };
+    let mut file = match opened {
         Ok(file) => file,
         Err(error) => return Err(LockError::File { path, error }),
     };
@@ -152,7 +162,8 @@ impl Held {
         if matches!((FileId::of(&self.path), FileId::of_open(&self.file)), (Ok(there), Ok(ours)) if there == ours) {
             return Ok(());
         }
-        match take(self.path.clone()) {
+        // The name without `.lock`.
+        match take(&self.path.with_extension(""), self.path.clone()) {
             Ok(file) => {
                 self.file = file;
                 let written = self.write();
@@ -223,6 +234,26 @@ mod tests {
         assert!(matches!(hold(&link), Err(LockError::Held(None))));
         drop(lock);
         hold(&link).expect("free again");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_lock_belongs_to_whom_the_database_does() {
+        use std::os::unix::fs::{MetadataExt, chown};
+
+        let dir = tempfile::tempdir().expect("folder");
+        let database = dir.path().join("a.db");
+        std::fs::write(&database, "").expect("writes");
+        // Only root can find itself in another's folder.
+        if chown(&database, Some(65534), Some(65534)).is_err() {
+            return;
+        }
+        let _lock = hold(&database).expect("free");
+        let _import = hold_import(&database).expect("free");
+        for name in ["a.db.lock", "a.db.import.lock"] {
+            let of = std::fs::metadata(dir.path().join(name)).expect("is there");
+            assert_eq!((of.uid(), of.gid()), (65534, 65534), "{name}");
+        }
     }
 
     #[test]

@@ -78,6 +78,14 @@ pub(super) fn permissions(seen: &Seen) -> Found {
             folder.display()
         ));
     }
+    for lock in [".lock", ".import.lock"].map(|ending| beside(database, ending)) {
+        if lock.exists() && access(&lock, Access::READ_OK | Access::WRITE_OK).is_err() {
+            return problem(format!(
+                "this user cannot read and write {0}, which another user made: `chown` it to the server's user",
+                lock.display()
+            ));
+        }
+    }
     let opens = |path: &Path, to: u32| std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & to != 0);
     let backups = Folder::of(config).and_then(|folder| folder.backups().ok()).unwrap_or_default();
     let log = beside(database, "-wal");
