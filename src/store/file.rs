@@ -2,7 +2,7 @@
 //! their names. Knows no SQL.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,20 @@ pub(super) fn folder(path: &Path) -> &Path {
 /// Brings the names in a file's folder to the disk: without it, a power cut may take a name back.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+}
+
+/// What some calls of clients take on the disk.
+const ROOM: usize = 256 << 10;
+
+/// Whether there is room beside the database for what some calls write: takes it for a moment, in a file without a name.
+pub(super) fn room(database: &Path) -> io::Result<()> {
+    let path = beside(database, ".room");
+    // Of one who was killed at this point.
+    let _ = std::fs::remove_file(&path);
+    let mut file = create_new(&path)?;
+    std::fs::remove_file(&path)?;
+    file.write_all(&vec![0xA5; ROOM])?;
+    file.sync_data()
 }
 
 /// Whether this process lives. Where nobody can tell, it does.

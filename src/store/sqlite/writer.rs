@@ -301,9 +301,13 @@ impl Writer {
         if let Err((e, full)) = self.connection.commit() {
             self.connection.rollback();
             self.cutting.failed = full;
+            if full {
+                self.figures.no_room.store(true, Ordering::Relaxed);
+            }
             return Some((done, e));
         }
         self.cutting.failed = false;
+        self.figures.no_room.store(false, Ordering::Relaxed);
         self.figures.groups.note(done.len() as u64);
         self.figures.commits.note(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
         for Done { job, changes } in done {
