@@ -11,7 +11,7 @@ use keystead::model::ids::{AppId, SessionId};
 use keystead::model::session::{Session, SessionUser};
 use keystead::model::time::Time;
 use keystead::store::variables::{self, Variable};
-use keystead::store::{self, Error, Options, Store, apps, owners, sessions};
+use keystead::store::{self, Error, Options, Store, apps, lock, owners, sessions};
 
 const NOW: Time = Time(1_900_000_000);
 const OWNERID: &str = "AbCdEfGh12";
@@ -365,6 +365,30 @@ fn a_foreign_write_lock_does_not_hold_up_the_end() {
     drop(release);
     held.wait().unwrap();
     assert_eq!(owner_names(&other), ["acme"]);
+}
+
+#[test]
+fn a_command_that_writes_step_after_step_lets_the_server_in() {
+    let f = fixture();
+    f.store.close();
+    let lock = lock::hold(&f.path).unwrap();
+    lock.describe("127.0.0.1:1".parse().unwrap(), None, NOW).unwrap();
+    let patient = Duration::from_secs(3_600);
+    let server = Store::open(&Options { lock: Some(lock), busy_timeout: patient, ..Options::small(&f.path) }).unwrap();
+    let command = Store::open(&options(&f.path)).unwrap();
+    let (release, held) = hold_writer(&command);
+    let waiting = add_owner(&server, "late");
+    // By then it waits for the lock, and looks for it every 20 ms.
+    std::thread::sleep(Duration::from_millis(100));
+    drop(release);
+    held.wait().unwrap();
+    // A step is long, and the time between two of them short: without a gap hardly anybody meets it.
+    let step = |tx: &mut store::Tx<'_>| -> Result<bool, Error> {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(owners::all(tx)?.iter().any(|owner| &*owner.name == "late"))
+    };
+    assert!((0..20).any(|_| command.write(step).wait().unwrap()), "twenty steps, and the server still waits");
+    assert!(waiting.wait().unwrap());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::lock::{Guard, Lock};
+use super::lock::{self, Guard, Lock};
 use super::{Error, Result};
 
 /// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
@@ -191,6 +191,11 @@ impl Opened {
             settled: None,
             guard: lock.map(Guard::of),
         })
+    }
+
+    /// Whether a server uses them, and this process is not it.
+    pub(super) fn are_a_servers(&self) -> bool {
+        self.guard.is_none() && lock::holder(&self.database).is_some()
     }
 
     /// Whether all still stand where they were opened. Asked before each commit, so it asks the system only when the

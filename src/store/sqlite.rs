@@ -85,6 +85,7 @@ impl Sqlite {
             cutting: Cutting::beyond(LOG_BOUND),
             missing: None,
             lost: Arc::clone(&lost.now),
+            committed: None,
             transactions: 0,
             closing: told,
             figures: counted,

@@ -31,6 +31,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// others little.
 const PAUSE: u32 = 10;
 
+/// How long a command that writes step after step leaves the server between two of them. SQLite looks for the write lock every
+/// 20 ms at most while it waits.
+const GAP: Duration = Duration::from_millis(30);
+
 /// Folding the log and beginning it anew, apart from what SQLite does by itself.
 pub(super) struct Cutting {
     bound: u64,
@@ -65,6 +69,8 @@ pub(super) struct Writer {
     pub(super) lost: Arc<AtomicBool>,
     pub(super) closing: Arc<AtomicBool>,
     pub(super) figures: Arc<Figures>,
+    /// When the last one was committed.
+    pub(super) committed: Option<Instant>,
     /// How many have begun; counts around.
     pub(super) transactions: u16,
 }
@@ -222,6 +228,14 @@ impl Writer {
         }
     }
 
+    /// A command would take the lock back at once, and the server, which waits for it, hardly ever find it free.
+    fn step_aside(&self) {
+        let soon = self.committed.and_then(|committed| GAP.checked_sub(committed.elapsed()));
+        if let Some(left) = soon.filter(|_| self.files.are_a_servers()) {
+            std::thread::sleep(left);
+        }
+    }
+
     /// Answers this many waiting calls with an error. Whether the stop was among them.
     fn fail_waiting(&self, count: usize, error: &Error) -> bool {
         for _ in 0..count {
@@ -237,6 +251,7 @@ impl Writer {
     /// Runs a group until it is committed or every call of it has been answered. The error, if no transaction began.
     fn answer(&mut self, mut group: Vec<Box<dyn WriteJob>>) -> Option<Error> {
         let mut again = true;
+        self.step_aside();
         while !group.is_empty() {
             if let Err(e) = self.begin() {
                 group.into_iter().for_each(|job| job.fail(e.clone()));
@@ -308,8 +323,10 @@ impl Writer {
         }
         self.cutting.failed = false;
         self.figures.no_room.store(false, Ordering::Relaxed);
+        let took = began.elapsed();
+        self.committed = Some(began + took);
         self.figures.groups.note(done.len() as u64);
-        self.figures.commits.note(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        self.figures.commits.note(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         for Done { job, changes } in done {
             changes.into_iter().for_each(|change| self.cache.apply(change));
             job.finish();
