@@ -47,10 +47,14 @@ pub enum VaultError {
     #[error("vault-key: {0} holds no key: 64 hex characters are wanted, such as `openssl rand -hex 32` prints")]
     NoKey(String),
     /// The text was sealed, and there is no key.
-    #[error("the database's secrets are sealed: give the file with their key, --vault-key FILE")]
+    #[error(
+        "the database's secrets are sealed: give the file with their key, --vault-key FILE; if it is lost, docs/operating.md has what remains"
+    )]
     KeyMissing,
     /// The text was sealed with another key, or changed.
-    #[error("the --vault-key file is not the one that the database's secrets were sealed with")]
+    #[error(
+        "the --vault-key file is not the one that the database's secrets were sealed with: give the right one; if it is lost, docs/operating.md has what remains"
+    )]
     WrongKey,
 }
 

@@ -120,7 +120,18 @@ fn what_was_kept_open_is_sealed_at_the_next_start_with_a_key() {
     assert_eq!(stored(&keystead), sealed, "who cannot open changes nothing");
     keystead.ok(&[&rotate[..], &["--vault-key", "right.key"]].concat());
     assert!(stored(&keystead)[1].starts_with("sealed:"));
-    assert_ne!(public_key(&keystead, &[]), public);
+    let sealed_key = public_key(&keystead, &[]);
+    assert_ne!(sealed_key, public);
+
+    // The key is lost: what the page for operators says then.
+    let page = include_str!("../../docs/operating.md").split_once("### A lost vault key").expect("a section").1;
+    let remedy = page.split_once("```sql").and_then(|(_, rest)| rest.split_once("```")).expect("a block").0;
+    rusqlite::Connection::open(keystead.database()).expect("opens").execute_batch(remedy).expect("fits");
+    let server = Served::start(&keystead, &[]);
+    assert_ne!(public_key(&keystead, &[]), sealed_key);
+    assert!(server.signs_by(&public_key(&keystead, &[])));
+    keystead.ok(&["check"]);
+    assert!(keystead.ok(&["export", "--app", "demo"]).contains("mia"), "what was not sealed is there");
 }
 
 /// Switches a user's second factor on as its program does.
