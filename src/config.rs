@@ -293,7 +293,9 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
     let mut found = Vec::new();
     for (key, value) in table {
         let Some(setting) = TABLE.iter().find(|setting| setting.name == key) else {
-            return Err(ConfigError::UnknownKey { path: shown, nearest: nearest(&key), key });
+            // A heading makes a table of what follows it.
+            let nearest = if value.is_table() { " (settings have no [headings])".to_owned() } else { nearest(&key) };
+            return Err(ConfigError::UnknownKey { path: shown, nearest, key });
         };
         let text = as_text(&value).ok_or_else(|| ConfigError::BadValue { path: shown.clone(), key })?;
         found.push((setting.name, text));
@@ -326,7 +328,7 @@ fn nearest(key: &str) -> String {
         TABLE.iter().map(|s| (value::distance(&key, s.name), s.name)).filter(|(far, _)| *far <= 3).collect();
     near.sort_unstable();
     let names: Vec<_> = near.iter().take(3).map(|(_, name)| *name).collect();
-    if names.is_empty() { String::new() } else { format!(", did you mean {}?", names.join(" or ")) }
+    if names.is_empty() { String::new() } else { format!(" (did you mean {}?)", names.join(" or ")) }
 }
 
 #[cfg(test)]
@@ -413,6 +415,7 @@ mod tests {
             ("body_limit = 1", "did you mean body-limit"),
             ("lissten = 1", "did you mean listen"),
             ("quite-something-else = 1", "there is no setting \"quite-something-else\";"),
+            ("[server]\nreaders = 1", "have no [headings]"),
             ("listen = { a = 1 }", "listen takes a text"),
             ("listen = ", "k.toml: "),
         ] {

@@ -49,6 +49,9 @@ fn a_server_that_is_well_says_so_on_its_own_listener_only() {
     assert_eq!((live.status, live.json()), (200, json!({ "alive": true })));
     assert_eq!(ready(&server), (200, json!({ "ready": true, "server": "serving", "database": "ok" })));
     assert_eq!(ask(at, "/metrics").status, 200);
+    let ran = health(&server, &["--url", &format!("http://{at}")]);
+    assert_eq!(ran.code, 6);
+    assert!(ran.err.contains("status 404: ask GET /livez, /readyz or /metrics"), "{}", ran.err);
     for path in ["/", "/livez/", "/metrics/x", "/api/1.2/"] {
         assert_eq!(ask(at, path).status, 404, "{path}");
     }

@@ -131,6 +131,9 @@ pub(super) fn exit(error: BackupError, database: &Path) -> Exit {
         BackupError::Differs { .. } => Exit::new(Code::Problems, format!("{text}. Nothing was kept")),
         BackupError::Full { .. } => Exit::failure(format!("{text}; make room there, or name a file on another disk")),
         BackupError::Store(error) => error.into(),
-        BackupError::Missing(_) | BackupError::File { .. } | BackupError::Stopped => Exit::failure(text),
+        BackupError::File { .. } => {
+            Exit::failure(format!("{text}; see that its folder is there and that this user may write to it"))
+        }
+        BackupError::Missing(_) | BackupError::Stopped => Exit::failure(text),
     }
 }

@@ -103,7 +103,10 @@ fn show(global: &Global, flags: Flags) -> Result<(), Exit> {
 fn send_test_mail(global: &Global, to: String, flags: Flags) -> Result<(), Exit> {
     let wrong = |text: String| Exit::new(Code::Configuration, text);
     let Some(smtp) = global.load(flags)?.smtp().map_err(|error| wrong(error.to_string()))? else {
-        return Err(wrong("no mail server is set: give at least --smtp-host and --smtp-from, or set them".to_owned()));
+        return Err(wrong(
+            "no mail server is set: name the server's settings with --config, or give --smtp-host and --smtp-from"
+                .to_owned(),
+        ));
     };
     let mailer = Mailer::new(&smtp).map_err(|error| wrong(error.to_string()))?;
     let mail = Mail {

@@ -22,7 +22,7 @@ mod server;
 #[command(after_help = "Examples:
   keystead doctor
   # with the settings that the server has
-  keystead doctor --config /etc/keystead.toml
+  keystead doctor --config /etc/keystead/keystead.toml
   keystead doctor --json
 
 A line for each check: ok, warning or problem, and what to do. Exits 0 if there is no problem, else 6. Run it as the user \

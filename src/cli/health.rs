@@ -134,7 +134,8 @@ fn reason(said: &Value) -> String {
     let server = &said["server"];
     let database = text(&server["database"]).map(|database| format!("the database is {database}"));
     let phase = || text(&server["server"]).map(|phase| format!("the server is {phase}"));
-    let status = || said["status"].as_u64().map(|status| format!("it answered with status {status}"));
+    let advice = || text(&server["error"]).map(|advice| format!(": {advice}")).unwrap_or_default();
+    let status = || said["status"].as_u64().map(|status| format!("it answered with status {status}{}", advice()));
     let error = || text(&said["error"]).unwrap_or_default();
     database.or_else(phase).or_else(status).unwrap_or_else(error)
 }

@@ -81,7 +81,8 @@ pub(super) fn run(global: &Global, db: &mut Db, app: &App, new: Options) -> Resu
             let (made, duration, level) = (keys.len(), batch.duration, &batch.level);
             let end =
                 batch.expires_at.map(|end| format!(", until {} at the latest", print_time(end))).unwrap_or_default();
-            note(&format!("made {made} licenses of {}: level {level}, {duration} from redemption{end}", app.name));
+            let licenses = if made == 1 { "license" } else { "licenses" };
+            note(&format!("made {made} {licenses} of {}: level {level}, {duration} from redemption{end}", app.name));
             Ok(())
         }
         Some(exit) if keys.is_empty() => Err(exit),

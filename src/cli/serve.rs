@@ -35,7 +35,7 @@ use crate::wire::server_key::Held;
 Examples:
   keystead serve
   keystead serve --database /var/lib/keystead/keystead.db --listen 0.0.0.0:8080
-  keystead serve --config /etc/keystead.toml
+  keystead serve --config /etc/keystead/keystead.toml
   KEYSTEAD_LISTEN=[::]:8080 keystead serve --trusted-proxy 127.0.0.1
 
 Stops on SIGTERM and SIGINT: running requests are finished first.")]

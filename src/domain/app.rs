@@ -22,7 +22,7 @@ pub enum AppError {
     #[error("an app's name has 1 to {MAX_NAME} bytes, no control characters, no blanks around it, and is not 0")]
     Name,
     /// The owner has an app of this name.
-    #[error("this owner has an app of this name already; see `keystead app list`")]
+    #[error("this owner has an app of this name already; `keystead app show` shows it")]
     Taken,
     /// A given secret or seller key has the wrong shape.
     #[error("{0}")]

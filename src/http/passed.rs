@@ -11,7 +11,9 @@ pub fn socket() -> io::Result<Option<TcpListener>> {
     let mut handed = ListenFd::from_env();
     if handed.len() > 1 {
         let count = handed.len();
-        return Err(io::Error::other(format!("{count} sockets were handed over (LISTEN_FDS), and one is needed")));
+        return Err(io::Error::other(format!(
+            "{count} sockets were handed over (LISTEN_FDS), and one is needed: leave one ListenStream= in the unit"
+        )));
     }
     let socket = handed.take_tcp_listener(0)?;
     if let Some(socket) = &socket {

@@ -99,7 +99,7 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<Option<i64>> {
     ) {
         // No such table, no such column, no row.
         Error::Bug(_) => Error::Unfit(format!(
-            "{} is an SQLite database, but not one of Keystead's; name another file with --database",
+            "{} is an SQLite database, but not one of Keystead's; name one that is",
             path.display()
         )),
         passing => passing,

@@ -20,7 +20,7 @@ fn the_first_app_needs_one_step() {
     let second = keystead.json(&["app", "create", "--name", "second"]);
     assert_eq!(second["ownerid"], made["ownerid"]);
     assert_eq!(keystead.json(&["plan", "list", "--app", "second"]), json!([{ "name": "default", "level": "1" }]));
-    keystead.fails(&["app", "create", "demo"], 1, "has an app of this name already");
+    keystead.fails(&["app", "create", "demo"], 1, "has an app of this name already; `keystead app show`");
     keystead.fails(&["app", "create", " "], 1, "an app's name has 1 to 40 bytes");
     keystead.fails(&["app", "create"], 2, "required");
     keystead.fails(&["app", "create", "a", "--name", "b"], 2, "cannot be used with");

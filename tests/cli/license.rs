@@ -7,7 +7,7 @@ fn licenses_are_made_from_settings_and_options() {
     let keystead = Keystead::with_app();
     let made = keystead.run(&["license", "create"]);
     assert_eq!((made.code, made.out.lines().count(), made.out.trim().len()), (0, 1, 41), "{}", made.out);
-    assert!(made.err.contains("made 1 licenses of demo: level 1, 30d from redemption"), "{}", made.err);
+    assert!(made.err.contains("made 1 license of demo: level 1, 30d from redemption"), "{}", made.err);
     keystead.ok(&["app", "set", "format=SET-**************", "amount=2", "lvl=5", "note=from settings", "duration=3"]);
     let made = keystead.run(&["license", "create", "--json"]);
     assert!(made.err.contains("no plan has level 5"), "{}", made.err);

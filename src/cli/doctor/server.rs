@@ -31,7 +31,8 @@ pub(super) fn server(seen: &Seen) -> Found {
             broken_off(&error, PATIENCE)
         )),
         Ok(()) if seen.config.listen.port() != 0 && seen.config.listen.port() != address.port() => warning(format!(
-            "{there}, answers; but the settings of this command say {}: give it those that the server has",
+            "{there}, answers; but the settings of this command say {}: give it those that the server has, and where a socket \
+             is handed over, set listen to its address",
             seen.config.listen
         )),
         Ok(()) => ok(format!("{there}, answers")),
@@ -60,7 +61,9 @@ fn asked(address: SocketAddr) -> io::Result<()> {
 }
 
 pub(super) fn network(seen: &Seen) -> Found {
-    let listen = seen.config.listen;
+    // A socket that is handed over counts more than the settings.
+    let held = seen.holder.as_ref().and_then(|holder| holder.listen.parse().ok());
+    let listen: SocketAddr = held.unwrap_or(seen.config.listen);
     if listen.ip().is_loopback() {
         ok(format!("listens on {listen}: reached from this machine only, by a proxy or a tunnel"))
     } else if seen.config.trusted_proxy.is_empty() {

@@ -9,7 +9,7 @@ use crate::store::Error;
 /// A file that is no SQLite database gets a sentence of its own.
 pub(in crate::store) fn unfit(path: &Path, e: rusqlite::Error) -> Error {
     if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-        Error::Unfit(format!("{} is not a Keystead database; name another file with --database", path.display()))
+        Error::Unfit(format!("{} is not a Keystead database; name one that is", path.display()))
     } else {
         error(e)
     }
