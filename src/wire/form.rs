@@ -8,6 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
+use memchr::{memchr, memchr2};
 use multer::Multipart;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
@@ -89,8 +90,11 @@ pub enum FormFault {
 impl Form {
     /// The value exactly as decoded, if the parameter is present.
     pub fn raw(&self, name: &str) -> Option<&str> {
-        // Backwards, because the body comes after the query, and because the last one wins.
-        self.pairs.iter().rev().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
+        // Backwards, because the body comes after the query, and because the last one wins. By bytes, because every call
+        // asks for a dozen names.
+        let text = self.pairs.text.as_bytes();
+        let is_it = |span: &&Span| text[span.name..span.named] == *name.as_bytes();
+        self.pairs.spans.iter().rfind(is_it).map(|span| &self.pairs.text[span.value..span.end])
     }
 
     /// The value without the blanks around it. Empty is missing; `0` is a value.
@@ -109,9 +113,9 @@ impl Form {
         for (name, value) in self.pairs.iter() {
             let at = pairs.text.len();
             pairs.text.push_str(name);
-            let start = pairs.text.len();
+            let value_at = pairs.text.len();
             pairs.text.push_str(&change(name, value));
-            pairs.spans.push(Span { name: at, value: start, end: pairs.text.len() });
+            pairs.push(at, value_at);
         }
         let fault = self.fault.clone().or_else(|| pairs.nul());
         Form { pairs, fault }
@@ -145,7 +149,7 @@ pub(super) fn trim(value: &str) -> &str {
     value.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0B'])
 }
 
-/// Names and values in the order of arrival, their texts one after the other in one buffer.
+/// Names and values in the order of arrival, their texts in one buffer.
 #[derive(Default)]
 struct Pairs {
     text: String,
@@ -154,9 +158,11 @@ struct Pairs {
     overflow: bool,
 }
 
-/// Where one pair is in the buffer: the value follows its name.
+/// Where one pair is in the buffer.
 struct Span {
     name: usize,
+    /// Where the name ends.
+    named: usize,
     value: usize,
     end: usize,
 }
@@ -167,7 +173,12 @@ impl Pairs {
     }
 
     fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
-        self.spans.iter().map(|span| (&self.text[span.name..span.value], &self.text[span.value..span.end]))
+        self.spans.iter().map(|span| (&self.text[span.name..span.named], &self.text[span.value..span.end]))
+    }
+
+    /// The pair that ends the buffer: the value follows its name.
+    fn push(&mut self, name: usize, value: usize) {
+        self.spans.push(Span { name, named: value, value, end: self.text.len() });
     }
 
     fn append(&mut self, later: Pairs) {
@@ -179,6 +190,7 @@ impl Pairs {
         self.text.push_str(&later.text);
         self.spans.extend(later.spans.iter().map(|span| Span {
             name: span.name + by,
+            named: span.named + by,
             value: span.value + by,
             end: span.end + by,
         }));
@@ -205,20 +217,25 @@ fn urlencoded(input: &[u8]) -> Pairs {
 
 /// What the decoder would make of an input in which nothing is encoded, as most are; none if something is.
 fn plain(input: &[u8]) -> Option<Pairs> {
-    if !input.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'%' | b'+')) {
+    if !input.is_ascii() || memchr2(b'%', b'+', input).is_some() {
         return None;
     }
-    let mut pairs = Pairs::usual();
-    for pair in std::str::from_utf8(input).ok()?.split('&').filter(|pair| !pair.is_empty()) {
-        if pairs.spans.len() == MAX_FIELDS {
-            pairs.overflow = true;
-            break;
+    // As it is: the pairs are where they are in the input.
+    let text = std::str::from_utf8(input).ok()?.to_owned();
+    let mut pairs = Pairs { text, spans: Vec::with_capacity(USUAL_FIELDS), overflow: false };
+    let mut name = 0;
+    while name < input.len() {
+        let end = memchr(b'&', &input[name..]).map_or(input.len(), |length| name + length);
+        if name < end {
+            if pairs.spans.len() == MAX_FIELDS {
+                pairs.overflow = true;
+                break;
+            }
+            let equals = memchr(b'=', &input[name..end]).map(|length| name + length);
+            let (named, value) = equals.map_or((end, end), |at| (at, at + 1));
+            pairs.spans.push(Span { name, named, value, end });
         }
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let at = pairs.text.len();
-        pairs.text.push_str(name);
-        pairs.text.push_str(value);
-        pairs.spans.push(Span { name: at, value: at + name.len(), end: pairs.text.len() });
+        name = end + 1;
     }
     Some(pairs)
 }
@@ -247,7 +264,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
             }
             let value = pairs.text.len();
             map.next_value_seed(Append(&mut pairs.text))?;
-            pairs.spans.push(Span { name, value, end: pairs.text.len() });
+            pairs.push(name, value);
         }
         pairs.overflow = map.next_key::<IgnoredAny>()?.is_some();
         Ok(pairs)
@@ -306,7 +323,7 @@ async fn multipart_parts(mut parts: Multipart<'_>, pairs: &mut Pairs) -> Result<
         // A file is a value like others; its declared charset is not looked at, as with urlencoded bodies.
         let bytes = part.bytes().await.map_err(|_| FormFault::Multipart)?;
         pairs.text.push_str(&String::from_utf8_lossy(&bytes));
-        pairs.spans.push(Span { name, value, end: pairs.text.len() });
+        pairs.push(name, value);
     }
     Ok(())
 }
