@@ -66,8 +66,11 @@ impl FromStr for SessionId {
 
     fn from_str(text: &str) -> Result<SessionId, ()> {
         let number = |text: &str| {
-            let shaped = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            if shaped { u128::from_str_radix(text, 16).map_err(|_| ()) } else { Err(()) }
+            let mut bits = [0; 16];
+            let is_hex = hex::decode_to_slice(text, &mut bits).is_ok();
+            // `hex` takes capitals too.
+            let has_capitals = text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase());
+            if is_hex && !has_capitals { Ok(u128::from_be_bytes(bits)) } else { Err(()) }
         };
         match text.split_at_checked(32) {
             Some((high, "")) => Ok(SessionId { high: number(high)?, low: None }),
