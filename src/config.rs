@@ -167,7 +167,7 @@ settings! {
     reader_queue: usize = "1024", "reader-queue", "COUNT", |t| count(t, 1, 1_000_000), "reading calls that may wait; more are answered busy";
     writer_queue: usize = "4096", "writer-queue", "COUNT", |t| count(t, 1, 1_000_000), "writing calls that may wait; more are answered busy";
     busy_timeout: Duration = "5s", "busy-timeout", "TIME", |t| span(t, Duration::ZERO, DAY), "how long to wait for another process that holds the database's write lock";
-    session_cache: usize = "100000", "session-cache", "COUNT", |t| count(t, 1, 100_000_000), "sessions kept in memory";
+    session_cache: usize = "50000", "session-cache", "COUNT", |t| count(t, 1, 100_000_000), "sessions kept in memory";
     variable_cache: usize = "10000", "variable-cache", "COUNT", |t| count(t, 1, 10_000_000), "app variables kept in memory";
     app_cache: usize = "1000", "app-cache", "COUNT", |t| count(t, 1, 10_000_000), "apps kept in memory";
     rate_limit: Option<Rate> = "200/s burst 2000", "rate-limit", "RATE", rate, "requests per client address, like \"200/s burst 2000\"; off: no limit";
