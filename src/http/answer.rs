@@ -145,9 +145,10 @@ struct Line {
 
 impl Line {
     fn write(&self, client: &Client, response: &Response) {
-        let took = || client.shared.start.elapsed().saturating_sub(self.began);
+        let now = client.watch.made();
+        let took = now.saturating_sub(self.began);
         if let Some(counts) = &client.shared.counts {
-            counts.answered(self.family, &response.note, took());
+            counts.answered(self.family, &response.note, took);
         }
         log::request(self.id, self.family, self.peer, response, took);
     }

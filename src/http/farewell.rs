@@ -101,7 +101,7 @@ impl Farewell {
     pub(super) fn log(&self, shared: &Shared, peer: IpAddr, took: Duration) {
         let note = Note { app: None, call: "", outcome: self.outcome };
         let response = Response { status: self.status, headers: Vec::new(), body: Bytes::new(), note };
-        log::request(shared.ids.fetch_add(1, Ordering::Relaxed), "", peer, &response, || took);
+        log::request(shared.ids.fetch_add(1, Ordering::Relaxed), "", peer, &response, took);
     }
 
     /// Says it, then waits shortly for the client to have read it.

@@ -28,6 +28,9 @@ const LINGER_BYTES: u64 = 8 << 20;
 /// memory until then.
 const PACE: u64 = 8 << 10;
 
+/// An answer of no more bytes, its head with them, is handed to the system in one piece.
+const SMALL: usize = 1 << 10;
+
 /// The times a connection is given.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
@@ -131,7 +134,14 @@ impl Watch {
         self.start.elapsed()
     }
 
-    /// The answer is made. Its bytes, so many, are on their way.
+    /// The answer is made. Returns the time since `start`.
+    pub(super) fn made(&self) -> Duration {
+        let now = self.start.elapsed();
+        self.since.store(micros(now), Relaxed);
+        now
+    }
+
+    /// The bytes of the answer, so many, are on their way.
     pub(super) fn answered(&self, length: u64) {
         self.length.store(length, Relaxed);
         self.phase.store(ANSWERED, Relaxed);
@@ -214,7 +224,7 @@ impl Watch {
     }
 
     fn micros(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX - 1)
+        micros(self.start.elapsed())
     }
 
     /// Bytes arrived, or (`false`) there are none for now.
@@ -225,7 +235,8 @@ impl Watch {
                 self.enter(HEAD);
                 return true;
             }
-            ANSWERED => self.enter(IDLE),
+            // Since the answer was made; if the client takes it slowly, since it has it (`sent`).
+            ANSWERED => self.phase.store(IDLE, Relaxed),
             _ => {}
         }
         false
@@ -248,11 +259,15 @@ impl Watch {
     fn sent(&self) {
         if self.slow.load(Relaxed) != FLOWING {
             self.slow.store(FLOWING, Relaxed);
-            if self.phase.load(Relaxed) == IDLE {
-                self.enter(IDLE);
+            if matches!(self.phase.load(Relaxed), ANSWERED | IDLE) {
+                self.since.store(self.micros(), Relaxed);
             }
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX - 1)
 }
 
 /// A socket that tells its watch what passes through.
@@ -357,7 +372,20 @@ impl AsyncWrite for Watched {
             let length = parts.iter().map(|part| part.len()).sum();
             return Pin::new(&mut self.socket).poll_write(cx, ours.as_bytes()).map_ok(|_| length);
         }
-        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let polled = if length <= SMALL {
+            // Joined: for the system, one piece is less work than copying it is here.
+            let mut joined = [0; SMALL];
+            let mut rest = &mut joined[..length];
+            for part in parts {
+                let (here, after) = rest.split_at_mut(part.len());
+                here.copy_from_slice(part);
+                rest = after;
+            }
+            Pin::new(&mut self.socket).poll_write(cx, &joined[..length])
+        } else {
+            Pin::new(&mut self.socket).poll_write_vectored(cx, parts)
+        };
         self.watch.wrote(polled.is_ready());
         polled
     }
@@ -416,6 +444,7 @@ mod tests {
         let idle = |w: &Watch| {
             w.read(true);
             w.busy();
+            w.made();
             w.answered(100);
             w.wrote(true);
             w.read(false);
@@ -434,6 +463,7 @@ mod tests {
         assert_eq!(after(16, |w| (busy(w), w.wrote(false)).1), Due::Close, "a client that does not read");
         let trickle = |w: &Watch| {
             busy(w);
+            w.made();
             w.answered(10 * PACE);
             w.wrote(false);
             w.read(false);

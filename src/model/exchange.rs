@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::app::App;
 use super::time::Time;
 
 /// Who is counted as one when addresses are counted: a subscriber has a whole /64 of IPv6 addresses, and could use a new
@@ -109,8 +110,8 @@ pub enum HeaderValue {
 /// What one log line tells: never a secret, a whole key or a whole session id.
 #[derive(Clone, Debug, Default)]
 pub struct Note {
-    /// The app's name, once it is known.
-    pub app: Option<Arc<str>>,
+    /// The app, once it is known; its name is told.
+    pub app: Option<Arc<App>>,
     /// The `type` (or endpoint) that answered; empty if none was found.
     pub call: &'static str,
     /// `OK`, or the refusal's stable code.

@@ -4,6 +4,7 @@
 //! A load that misses takes a placeholder first and asks the database second. If a commit changes that entry
 //! meanwhile, the placeholder is gone and the loaded value, perhaps stale, is not kept.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,7 +109,16 @@ impl Cache {
 
     /// An app, if it is known here. `ownerid` has ten bytes.
     pub fn app(&self, ownerid: &str, name: &str) -> Option<Arc<App>> {
-        self.apps.get(&app_key(ownerid, name))
+        thread_local! {
+            /// The key that is asked for; its room is used again.
+            static KEY: RefCell<AppKey> = const { RefCell::new(AppKey::new()) };
+        }
+        KEY.with_borrow_mut(|key| {
+            key.clear();
+            key.push_str(ownerid);
+            key.push_str(name);
+            self.apps.get(key.as_str())
+        })
     }
 
     /// An app, or the place for it. Waits while somebody else is loading the same one.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::domain::{Refusal, Stop};
+use crate::model::app::App;
 use crate::model::exchange::{HeaderValue, Method, Note, Response};
 use crate::model::time::Time;
 use crate::wire::failure::{self, Outcome};
@@ -115,7 +116,7 @@ impl From<Refusal> for No {
 pub(super) fn send(
     ctx: &Ctx,
     call: &'static str,
-    app: Option<Arc<str>>,
+    app: Option<Arc<App>>,
     outcome: Result<Reply, No>,
     asked: Asked,
 ) -> Response {

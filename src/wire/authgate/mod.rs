@@ -146,12 +146,12 @@ fn answer(ctx: &Arc<Ctx>, mut request: Request, endpoint: &'static Endpoint) -> 
 async fn respond(ctx: Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -> Response {
     let (app, outcome) = match application(&ctx, &request).await {
         Ok(app) => {
-            let name = Arc::clone(&app.name);
+            let named = Arc::clone(&app);
             let outcome = match is_open(&app) {
                 Ok(()) => (endpoint.run)(Call { ctx: Arc::clone(&ctx), app, request }).await,
                 Err(refusal) => Err(refusal.into()),
             };
-            (Some(name), outcome)
+            (Some(named), outcome)
         }
         Err(no) => (None, Err(no)),
     };

@@ -36,7 +36,7 @@ impl Reply {
 pub(super) fn finish(
     ctx: &Ctx,
     endpoint: &Endpoint,
-    app: Option<&App>,
+    app: Option<&Arc<App>>,
     seal: Option<Seal>,
     outcome: Result<Reply, No>,
 ) -> Response {
@@ -47,7 +47,7 @@ pub(super) fn finish(
             if let Some(seconds) = retry_after(&no) {
                 headers.push(("retry-after", HeaderValue::Made(seconds.to_string())));
             }
-            let (status, code, message) = words(&no, app);
+            let (status, code, message) = words(&no, app.map(|app| &**app));
             let mut fields = failure(code, message);
             if let (No::Refused(Refusal::VersionMismatch), Some(app)) = (&no, app) {
                 fields.extend(update(app));
@@ -64,7 +64,7 @@ pub(super) fn finish(
         }
         None => encode(&fields, false),
     };
-    let note = Note { app: app.map(|app| Arc::clone(&app.name)), call: endpoint.name, outcome: code };
+    let note = Note { app: app.cloned(), call: endpoint.name, outcome: code };
     Response { status, headers, body: Bytes::from(body), note }
 }
 

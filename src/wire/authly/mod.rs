@@ -98,7 +98,7 @@ async fn exchange(ctx: Arc<Ctx>, mut request: Request, endpoint: &'static Endpoi
         Some(error) => Err(No::from(Stop::Failed(error))),
         None => run(&ctx, &request, endpoint, body, known).await,
     };
-    answer::finish(&ctx, endpoint, app.as_deref(), seal, outcome)
+    answer::finish(&ctx, endpoint, app.as_ref(), seal, outcome)
 }
 
 /// Whom a request is about, as far as it is known.

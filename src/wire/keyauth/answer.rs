@@ -84,12 +84,6 @@ impl Opened {
         }
     }
 
-    /// From here on, refusals are in the app's words and signed with its secret, until a session is known.
-    pub(super) fn know_app(&mut self, app: &Arc<App>, sealer: &Sealer) {
-        self.app = Some(Arc::clone(app));
-        self.seal = sealer.secret(&app.sign_key);
-    }
-
     pub(super) fn refuse(mut self, refusal: Refusal) -> Opened {
         self.refusal = Some(refusal);
         self
@@ -158,8 +152,7 @@ impl Opened {
         if let Some(seconds) = retry_after {
             headers.push(("retry-after", HeaderValue::Made(seconds.to_string())));
         }
-        let note =
-            Note { app: self.app.map(|app| Arc::clone(&app.name)), call: self.call.map_or("", |c| c.name), outcome };
+        let note = Note { app: self.app, call: self.call.map_or("", |c| c.name), outcome };
         Response { status, headers, body: sealed.body, note }
     }
 }

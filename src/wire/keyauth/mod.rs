@@ -192,38 +192,42 @@ impl Exchange {
             return Ok(opened.refuse(Refusal::OwnerIdLength));
         }
         let cache = self.ctx.store.cache();
-        let found = match &known.app {
-            Some(found) => found.clone(),
+        // Taken, and given back when something is missing: all threads count who holds the same few apps, so that each
+        // further hold is a wait.
+        let found = match known.app.take() {
+            Some(found) => found,
             None => cache.app(ownerid, name).map(Some).or_else(|| self.unasked()).ok_or(Missing::App)?,
         };
-        known.app = Some(found.clone());
         if found.is_none()
             && let Some(wait) = self.request.limited
         {
             return Ok(opened.refuse(Refusal::RateLimited(wait)));
         }
         let Some(app) = found else { return Ok(opened.refuse(Refusal::AppNotFound)) };
-        opened.know_app(&app, &sealer);
 
         // The one value that is exact: not even trimmed (contract 1.4).
         let id = form.text("sessionid").and_then(|text| text.parse().ok());
         let opens = matches!(call, Some(Call { run: Run::Open(_), .. }));
-        if opens {
-            opened.seal = sealer.opening(&app.sign_key, form.raw("enckey").is_some());
-        } else if let Some(id) = id {
-            opened.session = match &known.session {
-                Some(found) => found.clone(),
-                None => cache.session(id).map(Some).or_else(|| self.unasked()).ok_or(Missing::Session(id))?,
-            };
-            known.session = Some(opened.session.clone());
-            // A session of another app is none, and its key is none of this app's business. What stands behind a token
-            // or a browser of other formats is none either: they give it for less than a program's login asks.
-            opened.session =
-                opened.session.filter(|session| session.app == app.id && session.kind == SessionKind::Init);
-            if let Some(session) = &opened.session {
-                opened.seal = sealer.of_session(session);
-            }
-        }
+        let session = match (known.session.take(), id) {
+            (None, Some(id)) if !opens => match cache.session(id).map(Some).or_else(|| self.unasked()) {
+                Some(found) => found,
+                None => {
+                    known.app = Some(Some(app));
+                    return Err(Missing::Session(id));
+                }
+            },
+            (found, _) => found.flatten(),
+        };
+        // A session of another app is none, and its key is none of this app's business. What stands behind a token
+        // or a browser of other formats is none either: they give it for less than a program's login asks.
+        opened.session = session.filter(|session| session.app == app.id && session.kind == SessionKind::Init);
+        // From here on, refusals are in the app's words and signed: with its secret, until a session is known.
+        opened.seal = match &opened.session {
+            Some(session) => sealer.of_session(session),
+            None if opens => sealer.opening(&app.sign_key, form.raw("enckey").is_some()),
+            None => sealer.secret(&app.sign_key),
+        };
+        let app = &*opened.app.insert(app);
 
         if let Some(wait) = self.request.limited.filter(|_| !known.spared) {
             let (own_shares, request) = (&self.ctx.own_shares, &self.request);
@@ -265,7 +269,7 @@ impl Exchange {
                     return Ok(opened.refuse(Refusal::SessionNotFound));
                 }
                 Some(session) => {
-                    if let Err(refusal) = check_live(session, &app, self.request.now) {
+                    if let Err(refusal) = check_live(session, app, self.request.now) {
                         return Ok(opened.refuse(refusal));
                     }
                 }
@@ -283,9 +287,13 @@ impl Exchange {
         if let Run::Variable(name, _) = call.run
             && let Some(name) = name(opened.form.as_ref().unwrap_or(form))
         {
-            opened.variable = match &known.variable {
-                Some(found) => found.clone(),
-                None => Some(cache.variable(app.id, name).ok_or_else(|| Missing::Variable(app.id, name.to_owned()))?),
+            opened.variable = match known.variable.take().or_else(|| cache.variable(app.id, name).map(Some)) {
+                Some(found) => found,
+                None => {
+                    let missing = Missing::Variable(app.id, name.to_owned());
+                    (known.app, known.session) = (Some(opened.app), Some(opened.session));
+                    return Err(missing);
+                }
             };
         }
         Ok(opened)

@@ -1,5 +1,7 @@
 //! The envelope that every answer has, and its headers (W20 to W28, 1.5). Decides no rule.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::domain::secret::new_number;
@@ -28,7 +30,7 @@ pub(super) struct Frame<'a> {
     pub(super) request: &'a Request,
     pub(super) endpoint: &'static Endpoint,
     /// None only if it is not known.
-    pub(super) app: Option<&'a App>,
+    pub(super) app: Option<&'a Arc<App>>,
 }
 
 impl Frame<'_> {
@@ -38,7 +40,7 @@ impl Frame<'_> {
             Some(seen) => shown::session(&seen.browser),
             None => unkept(self.request.now),
         };
-        let note = Note { app: self.app.map(|app| app.name.clone()), call: self.endpoint.name, outcome: "OK" };
+        let note = Note { app: self.app.cloned(), call: self.endpoint.name, outcome: "OK" };
         let mut response = match outcome {
             Ok(data) => success(self.ctx, data, session, note),
             Err(words) => failure(self.ctx, words, session, note),

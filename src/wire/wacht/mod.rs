@@ -138,7 +138,7 @@ fn answer(ctx: &Arc<Ctx>, request: Request, endpoint: &'static Endpoint) -> Answ
     if let Some(wait) = request.limited {
         // Not worth a question to the database; the app only says which pages may read the answer.
         let app = named(&request).iter().find_map(|name| apps::known_named(&ctx.store, name.as_named()));
-        let frame = Frame { ctx, request: &request, endpoint, app: app.as_deref() };
+        let frame = Frame { ctx, request: &request, endpoint, app: app.as_ref() };
         return Answer::Now(frame.finish(None, Err(words::stopped(Refusal::RateLimited(wait).into(), false))));
     }
     Answer::Later(Box::pin(respond(Arc::clone(ctx), request, endpoint)))
