@@ -36,13 +36,41 @@ fn whatever_is_answered_is_logged() {
         ("HEAD_TIMEOUT", 408),
         ("TOO_MANY_CONNECTIONS", 503),
     ] {
-        let line = log.iter().find(|line| line.contains(outcome)).unwrap_or_else(|| panic!("{outcome}: {log:#?}"));
-        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        assert_eq!(line["target"], "request", "{line}");
-        assert_eq!(line["outcome"], outcome);
-        assert_eq!(line["status"], status);
-        assert_eq!(line["peer"], "127.0.0.1");
-        assert!(line["id"].is_u64() && line["took_us"].is_u64(), "{line}");
+        check(&log, outcome, status);
     }
     assert!(!log.iter().any(|line| line.contains("MARKED")), "{log:#?}");
+}
+
+#[test]
+fn a_head_that_is_not_waited_for_is_logged() {
+    let server = server(&[
+        "--body-memory",
+        "64KiB",
+        "--body-limit",
+        "16KiB",
+        "--header-limit",
+        "64KiB",
+        "--header-timeout",
+        "1h",
+        "--log-format",
+        "json",
+    ]);
+    let mut client = Client::new(&server);
+    client.send(format!("{POST}x: {}", "MARKED".repeat(10_000)).as_bytes());
+    assert_eq!(client.answers().iter().map(|answer| answer.status).collect::<Vec<_>>(), [503]);
+    let (_, log) = server.stop();
+    check(&log, "TOO_MANY_UNFINISHED", 503);
+    assert!(!log.iter().any(|line| line.contains("MARKED")), "{log:#?}");
+}
+
+/// One line says it, as other requests' lines do.
+#[track_caller]
+fn check(log: &[String], outcome: &str, status: u16) {
+    let line = log.iter().find(|line| line.contains(outcome)).unwrap_or_else(|| panic!("{outcome}: {log:#?}"));
+    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(line["target"], "request", "{line}");
+    assert_eq!(line["outcome"], outcome);
+    assert_eq!(line["status"], status);
+    assert_eq!(line["peer"], "127.0.0.1");
+    assert!(line["id"].is_u64() && line["took_us"].is_u64(), "{line}");
 }
