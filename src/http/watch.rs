@@ -129,7 +129,9 @@ impl Watch {
     /// A request is being answered from now on. Returns the time since `start`.
     pub(super) fn busy(&self) -> Duration {
         self.phase.store(BUSY, Relaxed);
-        self.asked.store(self.head.load(Relaxed), Relaxed);
+        // The rest of a body that nobody read looks like the beginning of a head, and may end it before it begins.
+        let seen = if self.linger.load(Relaxed) { LENGTH_UNSEEN } else { self.head.load(Relaxed) };
+        self.asked.store(seen, Relaxed);
         self.head.store(LENGTH_UNSEEN, Relaxed);
         self.start.elapsed()
     }
@@ -153,7 +155,7 @@ impl Watch {
     }
 
     /// Whether the head of the request that is being answered said only once how long its body is. That is not known of
-    /// a head that came together with the request before.
+    /// a head that came together with the request before, nor of one behind a body that nobody read.
     pub(super) fn has_one_length(&self) -> bool {
         self.asked.load(Relaxed) == LENGTH_ONCE
     }

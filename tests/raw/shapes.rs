@@ -272,3 +272,19 @@ fn one_after_the_other() {
         ),
     ]);
 }
+
+/// A body that nobody reads may come so late that its bytes look like those of the next head: none behind it is
+/// believed to say its length once.
+#[test]
+fn a_chunked_body_behind_one_that_nobody_read() {
+    let server = server(&[]);
+    let quiet = chunked(&one_chunk(QUIET));
+    let unread = format!("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{QUIET}");
+    for (before, status) in [(post(QUIET), 200), (unread, 400)] {
+        let mut client = Client::new(&server);
+        client.send(before.as_bytes());
+        assert_eq!(client.answer().status, 200);
+        client.send(quiet.as_bytes());
+        assert_eq!(client.answer().status, status, "{before}");
+    }
+}
