@@ -157,8 +157,8 @@ settings! {
     header_timeout: Duration = "10s", "header-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long the request line and headers may take to arrive";
     body_timeout: Duration = "15s", "body-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a body may take to arrive, and a client may take no byte of its answer; all of it may take a second more for each 8 KiB";
     idle_timeout: Duration = "75s", "idle-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a connection may stay open between two requests";
-    max_connections: usize = "10000", "max-connections", "COUNT", |t| count(t, 1, 1_000_000), "connections at one time; more are answered 503";
-    connections_per_address: usize = "0", "connections-per-address", "COUNT", |t| count(t, 0, 1_000_000), "connections at one time from one address that is no trusted proxy; 0: an eighth of max-connections, at least 64; off with rate-limit";
+    max_connections: usize = "10000", "max-connections", "COUNT", |t| count(t, 1, 1_000_000), "connections at one time; more make those end that rest, or are answered 503";
+    connections_per_address: usize = "0", "connections-per-address", "COUNT", |t| count(t, 0, 1_000_000), "connections at one time from one address that is no trusted proxy; more make those end that rest, or are answered 503; 0: an eighth of max-connections, at least 64; off with rate-limit";
     drain_timeout: Duration = "8s", "drain-timeout", "TIME", |t| span(t, Duration::ZERO, DAY), "how long running requests may take to finish when the server stops";
     lock_wait: Duration = "30s", "lock-wait", "TIME", |t| span(t, Duration::ZERO, DAY), "how long to wait for the server before to let go of the database, when it hands its listening socket on";
     hash_threads: usize = cores(), "hash-threads", "COUNT", |t| count(t, 1, 1024), "threads that hash passwords (default: one per core)";

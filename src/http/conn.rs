@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last. Decides when it ends; what is answered is decided elsewhere.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::answer::answer;
 use super::farewell::{self, Farewell};
+use super::places::Place;
 use super::watch::{Due, Watch, Watched};
 use crate::wire::limits::Share;
 
@@ -48,13 +49,19 @@ enum End {
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    socket: TcpStream,
+    peer: IpAddr,
+    mut place: Place,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
     let watch = Arc::new(Watch::new(shared.start));
     let mut io = Watched::new(socket, Arc::clone(&watch));
     let client = Arc::new(Client { shared, peer, watch, running: stop.clone() });
     // Most connections say nothing most of the time: hyper, with its buffers, is there only while there is something to
     // read, and out of this future, which lives as long as the connection.
-    while asks(&io, &client, &mut stop).await {
+    while asks(&io, &mut place, &client, &mut stop).await {
         match Box::pin(requests(io, &client, &mut stop)).await {
             Some(resting) => io = resting,
             None => return,
@@ -62,17 +69,29 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, shared: Arc<Shared>, 
     }
 }
 
-/// Waits until the client says something. Not, if it takes too long or the server stops meanwhile.
-async fn asks(io: &Watched, client: &Client, stop: &mut watch::Receiver<bool>) -> bool {
+/// Waits until the client says something. Not, if it takes too long, or the server stops or somebody else at its address
+/// needs the place meanwhile.
+async fn asks(io: &Watched, place: &mut Place, client: &Client, stop: &mut watch::Receiver<bool>) -> bool {
     let silence = client.shared.times.silence(&client.watch);
+    let given_away = place.rest();
     let said = async {
         tokio::select! {
             biased;
             () = io.readable() => true,
             _ = stop.wait_for(|stopping| *stopping) => false,
+            () = ended(given_away) => false,
         }
     };
-    timeout(silence, said).await.unwrap_or(false)
+    let said = timeout(silence, said).await.unwrap_or(false);
+    // Both may have come at one moment; the place is somebody else's then.
+    place.wake() && said
+}
+
+async fn ended(place: Option<oneshot::Receiver<()>>) {
+    match place {
+        Some(place) => drop(place.await),
+        None => pending().await,
+    }
 }
 
 /// Answers requests until the connection ends, or the client makes a pause: then its socket comes back.

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, watch as watch_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as watch_channel};
 use tokio::time::{sleep, timeout};
 
 use self::count::Counts;
 use self::farewell::Farewell;
-use self::places::Places;
+use self::places::{Place, Places};
 use self::probes::Listening;
 use self::route::Routes;
 use self::watch::Times;
@@ -261,31 +261,43 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch_chan
         // Answers are small and complete: waiting to fill a packet only delays them.
         let _ = socket.set_nodelay(true);
         let peer = IpAddr::to_canonical(&peer.ip());
-        let own = match shared.places.as_ref().map(|places| places.take(peer)) {
-            Some(None) => {
-                shared.metrics.turned_away.one();
-                refuse(socket, peer, &shared, &refusals, &farewell::CROWDED);
-                continue;
-            }
-            Some(own) => own,
-            None => None,
+        let own = match &shared.places {
+            Some(own) => own.take(peer),
+            None => Some(Place::uncounted()),
         };
-        match Arc::clone(&places).try_acquire_owned() {
-            Ok(place) => {
+        let Some(own) = own else {
+            shared.metrics.turned_away.one();
+            refuse(socket, peer, &shared, &refusals, &farewell::CROWDED);
+            continue;
+        };
+        match room(&places, &shared).await {
+            Some(place) => {
                 let shared = Arc::clone(&shared);
                 let stop = stop.clone();
                 let open = Open::new(&shared.metrics);
                 tokio::spawn(async move {
-                    conn::serve(socket, peer, shared, stop).await;
-                    drop((place, own, open));
+                    conn::serve(socket, peer, own, shared, stop).await;
+                    drop((place, open));
                 });
             }
-            Err(_) => {
+            None => {
                 shared.metrics.turned_away.one();
                 refuse(socket, peer, &shared, &refusals, &farewell::FULL);
             }
         }
     }
+}
+
+/// Room for one more connection; if there is none, that of one which rests.
+async fn room(all: &Arc<Semaphore>, shared: &Shared) -> Option<OwnedSemaphorePermit> {
+    if let Ok(place) = Arc::clone(all).try_acquire_owned() {
+        return Some(place);
+    }
+    if !shared.places.as_ref().is_some_and(|places| places.end_one()) {
+        return None;
+    }
+    // It needs only to be told.
+    timeout(Duration::from_secs(1), Arc::clone(all).acquire_owned()).await.ok()?.ok()
 }
 
 /// A connection in the figures, until it is dropped.
