@@ -152,7 +152,7 @@ settings! {
     metrics_listen: Option<SocketAddr> = "", "metrics-listen", "ADDR", listen_maybe, "the address and port of /livez, /readyz and /metrics, for the operator only; empty: none";
     public_url: Option<String> = "", "public-url", "URL", url, "the server's address as clients see it, for links in answers; empty: http://LISTEN";
     body_limit: usize = "1MiB", "body-limit", "SIZE", |t| size(t, 1024, 64 * MIB), "the largest request body";
-    body_memory: usize = "32MiB", "body-memory", "SIZE", |t| size(t, 64 << 10, 64 << 30), "the memory for request bodies and unfinished headers on their way, at most half of it for one address; more are answered busy";
+    body_memory: usize = "32MiB", "body-memory", "SIZE", |t| size(t, 64 << 10, 64 << 30), "the memory for request bodies on their way, and as much again for what else requests take that are half here; at most half of each for one address; more are answered busy";
     header_limit: usize = "16KiB", "header-limit", "SIZE", |t| size(t, 8192, MIB), "the largest request line with its headers, of which there may be 100";
     header_timeout: Duration = "10s", "header-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long the request line and headers may take to arrive";
     body_timeout: Duration = "15s", "body-timeout", "TIME", |t| span(t, SECOND / 20, DAY), "how long a body may take to arrive, and a client may take no byte of its answer; all of it may take a second more for each 8 KiB";

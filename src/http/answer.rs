@@ -17,7 +17,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::TRANSFER_ENCODING;
 use tokio::runtime::Handle;
 
-use super::conn::Client;
+use super::conn::{Client, HALF};
 use super::route::{Route, preflight, unclear_length};
 use super::{convert, log, proxy};
 use crate::model::exchange::{Method, Request, Response, subscriber};
@@ -83,12 +83,18 @@ async fn ask_family(
     let shared = &client.shared;
     let limited = shared.limit.as_ref().and_then(|limit| limit.ask(subscriber(line.peer), line.began));
     let (head, body) = request.into_parts();
+    // The rest of the head is not kept while a body is waited for.
+    let query = head.uri.query().map_or_else(Bytes::new, |query| Bytes::copy_from_slice(query.as_bytes()));
+    let (headers, content_type) = (convert::headers(&head.headers, door.headers), convert::content_type(&head.headers));
+    drop(head);
     let body = match method {
         Method::Post if !body.is_end_stream() => {
             let room = convert::Room {
                 limit: shared.body_limit,
                 time: shared.times.stall,
                 memory: &shared.bodies,
+                unfinished: &shared.unfinished,
+                waiting: HALF + client.watch.head_bytes(),
                 client: line.peer,
             };
             match convert::body(body, &room).await {
@@ -109,9 +115,9 @@ async fn ask_family(
         now: shared.ctx.clock.now(),
         method,
         place,
-        headers: convert::headers(&head.headers, door.headers),
-        query: head.uri.query().map_or_else(Bytes::new, |query| Bytes::copy_from_slice(query.as_bytes())),
-        content_type: convert::content_type(&head.headers),
+        headers,
+        query,
+        content_type,
         body,
         since_start: line.began,
         limited,

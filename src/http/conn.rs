@@ -31,8 +31,8 @@ pub(super) struct Client {
     pub(super) running: watch::Receiver<bool>,
 }
 
-/// What hyper keeps for a request whose head is half here, beside the bytes themselves: room for more of them.
-const HALF: usize = 12 << 10;
+/// What is kept for a request of which a part is here, beside the bytes themselves: room for more of them.
+pub(super) const HALF: usize = 20 << 10;
 
 /// How a time of requests ended.
 enum End {
@@ -144,7 +144,7 @@ async fn requests(io: Watched, client: &Arc<Client>, stop: &mut watch::Receiver<
                     let has_room = match &mut half {
                         Some(share) => more == 0 || share.grow(more),
                         None => {
-                            half = shared.bodies.take(*peer, more);
+                            half = shared.unfinished.take(*peer, more);
                             half.is_some()
                         }
                     };

@@ -50,7 +50,7 @@ pub(super) fn headers(headers: &HeaderMap, wanted: &[&'static str]) -> Vec<(&'st
     wanted.iter().flat_map(values).collect()
 }
 
-/// A body takes so much that nobody counts: connections are counted already.
+/// A body takes so much that is not counted by itself: what is taken while it is waited for is for that, too.
 const UNCOUNTED: usize = 4 << 10;
 
 /// What a body may take.
@@ -61,8 +61,17 @@ pub(super) struct Room<'a> {
     pub(super) time: Duration,
     /// The memory that all bodies share.
     pub(super) memory: &'a Shares,
-    /// Who takes of it.
+    /// The memory that all share who wait for the rest of a request, and what this one takes of it while it does.
+    pub(super) unfinished: &'a Shares,
+    pub(super) waiting: usize,
+    /// Who takes of them.
     pub(super) client: IpAddr,
+}
+
+/// The wait for the rest of a body: up to when, and what it is paid with.
+struct Wait {
+    timer: Pin<Box<Sleep>>,
+    _share: Share,
 }
 
 /// A body in more than one piece.
@@ -117,10 +126,10 @@ pub(super) async fn body(mut body: Incoming, room: &Room<'_>) -> Result<Bytes, F
     }
     let mut first = Bytes::new();
     let mut all: Option<Joined> = None;
-    // Most bodies are here already, in one piece: no timer and no copy for them.
-    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    // Most bodies are here already, in one piece: no wait and no copy for them.
+    let mut wait: Option<Wait> = None;
     loop {
-        match frame(&mut body, &mut timer, room.time).await? {
+        match frame(&mut body, &mut wait, room).await? {
             None => return Ok(all.map_or(first, Joined::finish)),
             Some(frame) => {
                 let Ok(data) = frame.into_data() else { continue };
@@ -141,19 +150,21 @@ pub(super) async fn body(mut body: Incoming, room: &Room<'_>) -> Result<Bytes, F
     }
 }
 
-async fn frame(
-    body: &mut Incoming,
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    most: Duration,
-) -> Result<Option<Frame<Bytes>>, Fault> {
+async fn frame(body: &mut Incoming, wait: &mut Option<Wait>, room: &Room<'_>) -> Result<Option<Frame<Bytes>>, Fault> {
     let mut body = pin!(body);
     poll_fn(|cx| match body.as_mut().poll_frame(cx) {
         Poll::Ready(None) => Poll::Ready(Ok(None)),
         Poll::Ready(Some(Ok(frame))) => Poll::Ready(Ok(Some(frame))),
         Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Fault::BodyBroken)),
         Poll::Pending => {
-            let timer = timer.get_or_insert_with(|| Box::pin(sleep(most)));
-            timer.as_mut().poll(cx).map(|()| Err(Fault::BodyTimeout))
+            if wait.is_none() {
+                let Some(share) = room.unfinished.take(room.client, room.waiting) else {
+                    return Poll::Ready(Err(Fault::NoRoom));
+                };
+                *wait = Some(Wait { timer: Box::pin(sleep(room.time)), _share: share });
+            }
+            let ended = wait.as_mut().map_or(Poll::Ready(()), |wait| wait.timer.as_mut().poll(cx));
+            ended.map(|()| Err(Fault::BodyTimeout))
         }
     })
     .await

@@ -92,8 +92,10 @@ struct Shared {
     trusted: Vec<IpNet>,
     times: Times,
     body_limit: usize,
-    /// The memory that requests take on their way: bodies, and heads that are half here.
+    /// The memory that bodies take on their way; and what all else takes of requests that are half here. Apart, so that a
+    /// few large bodies do not keep out small requests that come in two pieces.
     bodies: Shares,
+    unfinished: Shares,
     header_limit: usize,
     /// The next request's id.
     ids: AtomicU64,
@@ -202,6 +204,7 @@ impl Server {
             times: Times { header: config.header_timeout, idle: config.idle_timeout, stall: config.body_timeout },
             body_limit: config.body_limit,
             bodies: Shares::new(config.body_memory),
+            unfinished: Shares::new(config.body_memory),
             header_limit: config.header_limit,
             ids: AtomicU64::new(1),
             start: Instant::now(),

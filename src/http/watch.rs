@@ -94,7 +94,7 @@ pub(super) struct Watch {
     length: AtomicU64,
     linger: AtomicBool,
     last: AtomicBool,
-    /// How many bytes of the head that is being read have come.
+    /// How many bytes have come since the head that was read last began.
     begun: AtomicUsize,
     /// What is known of the head that is being read, and of the one that is being answered: one of the `LENGTH`s.
     head: AtomicU8,
@@ -183,6 +183,11 @@ impl Watch {
     /// Whether part of a request's head has arrived.
     pub(super) fn is_reading_head(&self) -> bool {
         self.phase.load(Relaxed) == HEAD
+    }
+
+    /// How many bytes came while the last head was read.
+    pub(super) fn head_bytes(&self) -> usize {
+        self.begun.load(Relaxed)
     }
 
     /// How many bytes of a head have come whose end has not; none: no head is half here.
