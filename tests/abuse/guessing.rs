@@ -214,3 +214,78 @@ fn who_knows_a_hwid_does_not_lock_out_its_owner_at_home() {
     assert!(log_in(home, "secret").success());
     assert_eq!(log_in(attacker, "secret").error(), "RATE_LIMITED", "that forgives nothing");
 }
+
+/// What each of these calls is told, one after the other.
+fn told(count: usize, mut call: impl FnMut(usize) -> Reply) -> Vec<String> {
+    (0..count).map(|n| call(n).error()).collect()
+}
+
+#[test]
+fn names_that_there_are_not_count_where_that_is_told() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[&BEHIND_PROXY[..], &["--guess-limit", "1/h burst 3"]].concat());
+    for (address, name, more) in [
+        ("203.0.113.1", "login", ("pass", "secret")),
+        ("203.0.113.2", "upgrade", ("key", "KEY-1")),
+        ("203.0.113.3", "forgot", ("email", "a@example.com")),
+    ] {
+        let session = init_from(&server, address);
+        let errors = told(4, |n| {
+            let username = format!("nobody{n}");
+            call_from(&server, address, name, &[("sessionid", &session), ("username", &username), more])
+        });
+        assert!(errors[..3].iter().all(|error| error.ends_with("USER_NOT_FOUND")), "{name}: {errors:?}");
+        assert_eq!(errors[3], "RATE_LIMITED", "{name}");
+    }
+}
+
+#[test]
+fn the_address_of_a_user_is_not_guessed_for_ever() {
+    let db = Fixture::new();
+    db.user("mia");
+    db.sql("UPDATE users SET email_sha1 = '0123456789012345678901234567890123456789'");
+    let server = db.serve(&["--guess-limit", "1/h burst 3"]);
+    let session = server.init();
+    let errors = told(4, |n| {
+        let email = format!("mia{n}@example.com");
+        session.call("forgot", &[("username", "mia"), ("email", &email)])
+    });
+    assert_eq!(errors, ["EMAIL_MISMATCH", "EMAIL_MISMATCH", "EMAIL_MISMATCH", "RATE_LIMITED"]);
+}
+
+#[test]
+fn who_is_logged_in_guesses_licenses_as_slowly() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    for name in ["mia", "tom"] {
+        db.user(name);
+    }
+    let doors = Doors::open(db);
+    let [mia, tom] = ["mia", "tom"].map(|name| doors.log_in(Door::KeyAuth, name, "secret", DEVICE).expect("in").held);
+    let upgrade = |session: &str, username: &str, key: &str| {
+        doors.server.call("upgrade", &[("sessionid", session), ("username", username), ("key", key)])
+    };
+    let errors = told(FREE, |n| upgrade(&mia, "mia", &format!("GUESS-{n}")));
+    assert!(errors.iter().all(|error| error == "LICENSE_NOT_FOUND"), "{errors:?}");
+    check_limited(Door::KeyAuth, &upgrade(&mia, "mia", "KEY-1"));
+    assert!(upgrade(&tom, "tom", "KEY-1").success(), "somebody else at the same address");
+}
+
+#[test]
+fn who_came_in_with_nothing_opens_no_door_to_an_app_under_attack() {
+    let db = Fixture::new();
+    for key in ["KEY-1", "KEY-2"] {
+        db.license(key);
+    }
+    db.user("tom");
+    db.sql("DELETE FROM subscriptions");
+    let doors = Doors::open_with(db, &[&BEHIND_PROXY[..], &["--app-guess-limit", "1/h burst 5"]].concat());
+    let license = |address: &str, key: &str| {
+        let session = init_from(&doors.server, address);
+        call_from(&doors.server, address, "license", &[("sessionid", &session), ("key", key), ("hwid", key)])
+    };
+    doors.log_in(Door::Wacht, "tom", "secret", "").expect("a page asks for no subscription");
+    assert_eq!(told(6, |n| license(&format!("203.0.113.{n}"), &format!("GUESS-{n}")))[5], "RATE_LIMITED");
+    assert_eq!(license("127.0.0.1", "KEY-1").error(), "RATE_LIMITED", "where somebody came in who holds nothing");
+}
