@@ -1,7 +1,7 @@
 //! Torture: the real server and its commands under kills, power cuts, full, broken and slow disks, files that go away and
 //! clocks that jump. A model knows what was answered; afterwards everything is compared. Ends with 1 if anything was lost.
 //!
-//!     keystead-torture [--long] [--seed N] [--keep] [PART…]       parts: kills power full real trouble files clock
+//!     keystead-torture [--long] [--seed N] [--keep] [PART…]       parts: kills power making full real trouble files clock
 //!
 //! KEYSTEAD_BIN names the program; TORTURE_FOLDER a folder on a real disk for the databases. A failed run keeps its files
 //! and says its seed.
@@ -84,9 +84,10 @@ impl Torture {
 
 type Part = (&'static str, fn(&mut Torture));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("kills", kills::run),
     ("power", power::run),
+    ("making", power::making),
     ("full", full::run),
     ("real", real::run),
     ("trouble", trouble::run),
@@ -104,7 +105,9 @@ fn main() -> ExitCode {
             "--seed" => seed = arguments.next().and_then(|text| text.parse().ok()),
             part if PARTS.iter().any(|(name, _)| *name == part) => wanted.push(argument),
             _ => {
-                eprintln!("keystead-torture [--long] [--seed N] [--keep] [kills|power|full|real|trouble|files|clock]…");
+                eprintln!(
+                    "keystead-torture [--long] [--seed N] [--keep] [kills|power|making|full|real|trouble|files|clock]…"
+                );
                 return ExitCode::from(2);
             }
         }

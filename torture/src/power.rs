@@ -29,6 +29,11 @@ pub fn run(torture: &mut Torture) {
         done += some;
         torture.say(&format!("{done} of {loads} loads, {} cuts, no loss", torture.sums.cuts));
     }
+}
+
+/// The same while a database is made, and while one is upgraded.
+pub fn making(torture: &mut Torture) {
+    let cuts = if torture.long { 12 } else { 7 };
     new_database(torture, cuts);
     upgrade(torture, cuts);
 }
@@ -135,32 +140,49 @@ fn a_disk_that_lies(torture: &mut Torture, base: &Base, notes: &Notes, inner: &I
     assert!(found_out, "a disk that lies ({syncs:?}) has lost nothing that this notices");
 }
 
-/// While a database is made nothing is promised, but the next command must get along with whatever is left. Once it has
-/// been made, it is there.
+/// While a database is made nothing is promised, but the next command must get along with whatever is left, also with
+/// nothing. Once somebody has said that it is there, it is: the server by listening, the command by its exit code.
 fn new_database(torture: &mut Torture, cuts: usize) {
-    let room = torture.room();
-    let base = Base::read(&room.data);
     let making = ["app", "create", "demo", "--json"];
-    room.ok(&making);
-    let notes = Notes::read(&room.notes);
-    let moments = notes.after(b"CWTSFDRU");
-    for number in 0..cuts * 2 {
-        let at = if number == 0 { notes.length() } else { moments[torture.rng.random_range(0..moments.len())] };
-        let files = notes.cut(&base, at, left(&mut torture.rng), Syncs::Honest, &mut torture.rng);
-        let other = torture.room();
-        write(&files, &other.data);
-        let apps = other.ok(&["app", "list", "--json"]);
-        assert!(number > 0 || apps.contains("\"demo\""), "the app was made, and is gone: {apps}");
-        other.ok(&["check"]);
-        if apps.contains("\"demo\"") {
-            other.ok(&["app", "show", "demo"]);
-        } else {
-            other.ok(&making);
+    for served in [false, true] {
+        let room = torture.room();
+        let base = Base::read(&room.data);
+        let server = served.then(|| room.serve(&[]));
+        let there = if served { room.noted() } else { u64::MAX };
+        room.ok(&making);
+        let made = room.noted();
+        drop(server);
+        let notes = Notes::read(&room.notes);
+        let moments = notes.after(b"CWTSFDRU");
+        for number in 0..cuts * 2 {
+            let at = match number {
+                0 => made,
+                1 => made.min(there),
+                _ => moments[torture.rng.random_range(0..moments.len())],
+            };
+            let left = left(&mut torture.rng);
+            let files = notes.cut(&base, at, left, Syncs::Honest, &mut torture.rng);
+            let other = torture.room();
+            write(&files, &other.data);
+            let when = format!("{left:?} at {at}, listening at {there}, made at {made}");
+            if files.contains_key("keystead.db") {
+                let apps = other.ok(&["app", "list", "--json"]);
+                assert!(at < made || apps.contains("\"demo\""), "the app was made, and is gone ({when}): {apps}");
+                other.ok(&["check"]);
+                if apps.contains("\"demo\"") {
+                    other.ok(&["app", "show", "demo"]);
+                } else {
+                    other.ok(&making);
+                }
+            } else {
+                assert!(at < made.min(there), "the database was made, and is gone ({when}): {:?}", files.keys());
+                other.ok(&making);
+            }
+            other.remove();
+            torture.sums.cuts += 1;
         }
-        other.remove();
-        torture.sums.cuts += 1;
+        room.remove();
     }
-    room.remove();
     torture.say("a database whose making was cut off is made by the next command");
 }
 
