@@ -10,13 +10,14 @@ use super::lock::{self, Guard, Lock};
 use super::{Error, Result};
 
 /// Makes an empty file if there is none, for its owner only: the database holds secrets. SQLite gives the files beside
-/// it the same rights.
+/// it the same rights. Its name is on the disk before anything is written to it.
 pub(super) fn create(path: &Path) -> Result<()> {
-    match create_new(path) {
-        Ok(made) => {
-            hand_over(&made, folder(path));
-            Ok(())
-        }
+    let made = create_new(path).and_then(|made| {
+        hand_over(&made, folder(path));
+        sync_folder(path)
+    });
+    match made {
+        Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(Error::Unavailable(format!("cannot make {}: {e}", path.display()))),
     }

@@ -114,13 +114,16 @@ fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<PathBuf> {
         PathBuf::from(name)
     };
     let copy = beside(format!(".before-schema-{}", found + 1));
+    let failed =
+        |e: String| Error::Unavailable(format!("cannot make the copy {} before the upgrade: {e}", copy.display()));
+    // What is upgraded must not be on the disk before the copy's name is: also not where a killed try has made it.
+    let keep = || file::sync_folder(path).map_err(|e| failed(e.to_string()));
     if is_copy(&copy, found) {
+        keep()?;
         return Ok(copy);
     }
     // Several commands may come at once, each with a copy of its own.
     let part = beside(format!(".before-schema-{}.{}.part", found + 1, std::process::id()));
-    let failed =
-        |e: String| Error::Unavailable(format!("cannot make the copy {} before the upgrade: {e}", copy.display()));
     // What a crash left half written is no copy; only a whole one gets the name.
     let _ = std::fs::remove_file(&part);
     file::create(&part).map_err(|e| failed(e.to_string()))?;
@@ -128,6 +131,7 @@ fn copy_aside(db: &Connection, path: &Path, found: i64) -> Result<PathBuf> {
     // Somebody else may have upgraded in between: that is no copy of what was.
     if is_copy(&part, found) {
         std::fs::rename(&part, &copy).map_err(|e| failed(e.to_string()))?;
+        keep()?;
     } else {
         let _ = std::fs::remove_file(&part);
     }
