@@ -80,6 +80,23 @@ pub(super) fn room(database: &Path) -> io::Result<()> {
     file.sync_data()
 }
 
+/// With less room than this the log is folded into the database after every commit: what it holds must always fit, and
+/// what one transaction writes comes on top.
+pub const SCARCE: u64 = 16 << 20;
+
+/// Bytes that are free where a folder is; none where nobody can tell.
+#[cfg(unix)]
+pub fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Bytes that are free where a folder is; none where nobody can tell.
+#[cfg(not(unix))]
+pub fn free(_: &Path) -> Option<u64> {
+    None
+}
+
 /// Whether this process lives. Where nobody can tell, it does.
 #[cfg(unix)]
 pub(super) fn is_running(process: u32) -> bool {
@@ -149,8 +166,9 @@ pub(super) struct Opened {
     shared_id: Option<FileId>,
     /// Another process has made itself one: whatever comes back, it may have written.
     shared_is_another: bool,
-    /// How long the log was at the last look at everything.
-    pub(super) log_length: u64,
+    /// How long the log was at the last look at everything, and how much room there was.
+    log_length: u64,
+    free: Option<u64>,
     looked: Option<Instant>,
     /// When the folder last changed, as seen then; and if that was so at the look before it, too: a change in the same
     /// tick of the file system's clock would not show.
@@ -187,6 +205,7 @@ impl Opened {
             shared,
             shared_is_another: false,
             log_length: 0,
+            free: None,
             looked: None,
             seen: None,
             settled: None,
@@ -219,8 +238,27 @@ impl Opened {
         found
     }
 
-    fn look(&mut self) -> Result<(), Missing> {
+    /// Whether the log is longer than `bound`, or than what the disk surely takes when it is folded.
+    pub(super) fn log_is_beyond(&mut self, bound: u64) -> bool {
+        let most = match self.free {
+            Some(free) if free < SCARCE => 0,
+            Some(free) => bound.min(free / 2),
+            None => bound,
+        };
+        if most == 0 {
+            self.measure();
+        }
+        self.log_length > most
+    }
+
+    /// Looks how long the log is and how much room is left.
+    pub(super) fn measure(&mut self) {
         self.log_length = std::fs::metadata(&self.log).map_or(0, |log| log.len());
+        self.free = free(&self.folder);
+    }
+
+    fn look(&mut self) -> Result<(), Missing> {
+        self.measure();
         if FileId::of(&self.database).ok() != Some(self.database_id) {
             return Err(Missing::Database);
         }

@@ -51,6 +51,7 @@ pub mod verify;
 mod waiting;
 
 pub use cache::{Cache, Kept, Loading};
+pub use file::{SCARCE, free};
 pub use tx::Tx;
 pub(in crate::store) use tx::{Change, Row, Value};
 pub use waiting::Most;

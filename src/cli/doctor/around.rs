@@ -6,14 +6,14 @@ use std::path::Path;
 use super::super::backup::size;
 use super::super::print_time;
 use super::super::schedule::Folder;
-use super::file::{UNREADABLE, free};
+use super::file::UNREADABLE;
 use super::{Found, Seen, ok, problem, warning};
 use crate::domain::sealing;
 use crate::domain::vault::Vault;
 use crate::model::time::Span;
 use crate::outside::mail::Mailer;
 use crate::store::schema::VERSION;
-use crate::store::{backup, sessions};
+use crate::store::{backup, free, sessions};
 
 /// No clock that is right shows less: 2026-01-01.
 const FIRST_SECOND: i64 = 1_767_225_600;

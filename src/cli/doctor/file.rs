@@ -6,14 +6,11 @@ use super::super::backup::size;
 use super::super::schedule::Folder;
 use super::{Found, Seen, ok, problem, warning};
 use crate::config::Source;
-use crate::store::backup;
 use crate::store::schema::VERSION;
+use crate::store::{SCARCE, backup, free};
 
 /// Less than this is as good as full.
 const FULL: u64 = 64 << 20;
-
-/// SQLite folds its log into the database when that has 1,000 pages, some 4 MiB; a long transaction makes it larger.
-const FOLDED: u64 = 16 << 20;
 
 /// A log larger than this was not cut back when it should have been: it is, to half of that, after each long job.
 const LONG_LOG: u64 = 128 << 20;
@@ -113,18 +110,6 @@ pub(super) fn permissions(_: &Seen) -> Found {
     ok("not looked at on this system")
 }
 
-/// Bytes that are free where a folder is; none where nobody can tell.
-#[cfg(unix)]
-pub(super) fn free(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-pub(super) fn free(_: &Path) -> Option<u64> {
-    None
-}
-
 pub(super) fn disk(seen: &Seen) -> Found {
     let folder = folder(seen.database());
     match free(folder) {
@@ -136,10 +121,10 @@ pub(super) fn disk(seen: &Seen) -> Found {
 /// What so many free bytes mean beside a database of this size.
 fn room(free: u64, database: u64, folder: &Path) -> Found {
     let there = format!("{} free in {}", size(free), folder.display());
-    if free < FOLDED {
+    if free < SCARCE {
         problem(format!(
-            "{there}: the log beside the database may fill that before it is folded in, and then nothing is written until \
-             there is room; make some"
+            "{there}: the log beside the database is folded in after every commit, which is slow, and soon nothing can be \
+             written; make room"
         ))
     } else if free < FULL {
         problem(format!("{there}: nothing can be written soon; make room"))
@@ -173,7 +158,7 @@ mod tests {
         const MIB: u64 = 1 << 20;
         for (free, database, state, saying) in [
             (0, 0, State::Problem, "0 B free in /data: the log beside"),
-            (16 * MIB - 1, 0, State::Problem, "before it is folded in"),
+            (16 * MIB - 1, 0, State::Problem, "after every commit"),
             (16 * MIB, 0, State::Problem, "16.0 MiB free in /data: nothing can be written soon"),
             (64 * MIB - 1, 0, State::Problem, "make room"),
             (64 * MIB, 64 * MIB, State::Ok, "64.0 MiB free in /data"),

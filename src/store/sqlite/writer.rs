@@ -169,7 +169,7 @@ impl Writer {
     /// itself after a commit, but only where nobody is reading at that moment, and never after one that failed. Whether
     /// it was done.
     fn cut_the_log(&mut self) -> bool {
-        let wanted = self.cutting.failed || self.files.log_length > self.cutting.bound;
+        let wanted = self.cutting.failed || self.files.log_is_beyond(self.cutting.bound);
         let now = Instant::now();
         if !wanted || self.cutting.next.is_some_and(|next| now < next) || self.closing.load(Ordering::Relaxed) {
             return false;
@@ -183,7 +183,7 @@ impl Writer {
         let cutting = &mut self.cutting;
         if let Ok((true, _)) = tried {
             *cutting = Cutting::beyond(cutting.bound);
-            self.files.log_length = 0;
+            self.files.measure();
             return true;
         }
         cutting.next = Some(now + cutting.wait * PAUSE);
