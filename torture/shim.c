@@ -73,6 +73,7 @@ static int (*real_ftruncate)(int, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_rename)(const char *, const char *);
+static int (*real_linkat)(int, const char *, int, const char *, int);
 static int (*real_unlink)(const char *);
 static int (*real_close)(int);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
@@ -88,6 +89,7 @@ __attribute__((constructor)) static void start(void)
 	real_fsync = dlsym(RTLD_NEXT, "fsync");
 	real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
 	real_rename = dlsym(RTLD_NEXT, "rename");
+	real_linkat = dlsym(RTLD_NEXT, "linkat");
 	real_unlink = dlsym(RTLD_NEXT, "unlink");
 	real_close = dlsym(RTLD_NEXT, "close");
 	real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
@@ -372,23 +374,41 @@ int fdatasync(int fd)
 
 /* ---- names */
 
-int rename(const char *from, const char *to)
+/* One more name, or another one. */
+static int named(char type, const char *from, const char *to)
 {
 	const char *old = name(from), *new = name(to);
 	if (!old || !new)
-		return real_rename(from, to);
+		return type == 'R' ? real_rename(from, to) : real_linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
 	int64_t error = atomic_load(&control->write_errno);
 	if (error)
 		return refuse(error);
 	char both[8192];
 	int length = snprintf(both, sizeof both, "%s/%s", old, new);
 	pthread_mutex_lock(&turn);
-	note('R', 0, 0, both, (size_t)length);
-	int done = real_rename(from, to);
+	note(type, 0, 0, both, (size_t)length);
+	int done = type == 'R' ? real_rename(from, to) : real_linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
 	int saved = errno;
 	pthread_mutex_unlock(&turn);
 	errno = saved;
 	return done;
+}
+
+int rename(const char *from, const char *to)
+{
+	return named('R', from, to);
+}
+
+int link(const char *from, const char *to)
+{
+	return named('L', from, to);
+}
+
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags)
+{
+	if (from_at != AT_FDCWD || to_at != AT_FDCWD || flags)
+		return real_linkat(from_at, from, to_at, to, flags);
+	return named('L', from, to);
 }
 
 int unlink(const char *path)

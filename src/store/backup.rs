@@ -295,3 +295,33 @@ fn is_same(one: &Path, other: &Path) -> bool {
 fn failed(path: &Path, error: io::Error) -> BackupError {
     BackupError::File { path: path.to_owned(), error }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Options, Store};
+    use super::*;
+
+    /// Sound in itself, and not what it was made of: a disk that gives back other bytes than it was given.
+    #[test]
+    fn a_copy_that_holds_something_else_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, to) = (dir.path().join("k.db"), dir.path().join("copy.db"));
+        Store::open(&Options::small(&database)).unwrap().close();
+        let part = super::super::file::beside(&to, &format!(".{}.part", std::process::id()));
+        for (change, told) in [
+            ("INSERT INTO owners VALUES (7, 'o', 'AbCdEfGh12', 0)", "owners has 1 rows, not 0"),
+            ("CREATE TABLE more (a)", "checksum"),
+        ] {
+            let mut copied = |percent| {
+                if percent == 100 {
+                    rusqlite::Connection::open(&part).unwrap().execute_batch(change).unwrap();
+                }
+            };
+            let mut watch = Watch { stop: Arc::default(), copied: &mut copied };
+            let error = make(&database, &to, false, &mut watch).unwrap_err();
+            assert!(matches!(&error, BackupError::Differs { what, .. } if what.contains(told)), "{error}");
+            assert!(!to.exists() && !part.exists());
+        }
+        make(&database, &to, false, &mut Watch { stop: Arc::default(), copied: &mut |_| {} }).unwrap();
+    }
+}

@@ -240,11 +240,7 @@ impl Opened {
 
     /// Whether the log is longer than `bound`, or than what the disk surely takes when it is folded.
     pub(super) fn log_is_beyond(&mut self, bound: u64) -> bool {
-        let most = match self.free {
-            Some(free) if free < SCARCE => 0,
-            Some(free) => bound.min(free / 2),
-            None => bound,
-        };
+        let most = most(bound, self.free);
         if most == 0 {
             self.measure();
         }
@@ -309,6 +305,15 @@ impl Opened {
     }
 }
 
+/// How long the log may be where so much is free beside it: at most so long that all it holds fits into the database.
+fn most(bound: u64, free: Option<u64>) -> u64 {
+    match free {
+        Some(free) if free < SCARCE => 0,
+        Some(free) => bound.min(free / 2),
+        None => bound,
+    }
+}
+
 /// When a folder last got, lost or renamed something, where the system tells.
 #[cfg(unix)]
 fn changed(folder: &Path) -> Option<(i64, i64)> {
@@ -319,4 +324,24 @@ fn changed(folder: &Path) -> Option<(i64, i64)> {
 #[cfg(not(unix))]
 fn changed(_: &Path) -> Option<(i64, i64)> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_leaves_the_room_that_folding_needs() {
+        const MIB: u64 = 1 << 20;
+        for (free, longest) in [
+            (Some(0), 0),
+            (Some(16 * MIB - 1), 0),
+            (Some(16 * MIB), 8 * MIB),
+            (Some(63 * MIB), 63 * MIB / 2),
+            (Some(65 * MIB), 32 * MIB),
+            (None, 32 * MIB),
+        ] {
+            assert_eq!(most(32 * MIB, free), longest, "{free:?}");
+        }
+    }
 }

@@ -122,6 +122,18 @@ fn what_a_backup_refuses_leaves_everything_as_it_was() {
     keystead.fails(&["backup", "notes.txt"], 1, "notes.txt-wal exists");
 }
 
+/// Every row can be read and is copied as it is: only looking at the whole tells.
+#[test]
+fn a_row_that_points_to_nothing_is_not_backed_up_as_sound() {
+    let keystead = Keystead::with_app();
+    let db = rusqlite::Connection::open(keystead.path("keystead.db")).expect("opens");
+    db.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO devices VALUES (4711, 'PC-1', 0)").expect("writes");
+    drop(db);
+    let said = keystead.fails(&["backup", "copy.db"], 7, "points to nothing in users");
+    assert!(said.contains("Nothing was kept"), "{said}");
+    assert!(!keystead.path("copy.db").exists());
+}
+
 #[test]
 fn a_damaged_database_takes_no_good_backups_place() {
     let keystead = Keystead::with_app();

@@ -73,6 +73,7 @@ struct Object {
 
 enum Naming {
     Link(String, usize),
+    Second(String, String),
     Rename(String, String),
     Unlink(String),
 }
@@ -185,10 +186,11 @@ impl Notes {
                     let safe = namings.iter().take_while(|(end, _)| *end <= note.offset).count();
                     namings.drain(..safe).for_each(|(_, naming)| apply(&mut names, naming));
                 }
-                (b'R', _) => {
+                (b'R' | b'L', _) => {
                     let text = self.text(note);
                     let (from, to) = text.split_once('/').expect("two names");
-                    namings.push((note.end, Naming::Rename(from.to_owned(), to.to_owned())));
+                    let naming = if note.kind == b'R' { Naming::Rename } else { Naming::Second };
+                    namings.push((note.end, naming(from.to_owned(), to.to_owned())));
                 }
                 (b'U', _) => namings.push((note.end, Naming::Unlink(self.text(note)))),
                 _ => {}
@@ -250,6 +252,11 @@ impl Notes {
 fn apply(names: &mut BTreeMap<String, usize>, naming: Naming) {
     match naming {
         Naming::Link(name, object) => drop(names.insert(name, object)),
+        Naming::Second(from, to) => {
+            if let Some(object) = names.get(&from).copied() {
+                names.insert(to, object);
+            }
+        }
         Naming::Rename(from, to) => {
             if let Some(object) = names.remove(&from) {
                 names.insert(to, object);

@@ -5,6 +5,7 @@
 use rand::RngExt;
 
 use crate::Torture;
+use crate::doors::{self, Outcome, Ticket};
 use crate::history::{History, judge, next, tell};
 use crate::http::Client;
 use crate::load::Scene;
@@ -24,6 +25,7 @@ pub fn run(torture: &mut Torture) {
         };
         while_it_runs(torture, room, fill, |room| room.set(Trouble::Limited, 0));
     }
+    room_in_the_log(torture);
     at_the_start(torture);
     under_the_log(torture);
 }
@@ -82,6 +84,33 @@ fn command_says_so(room: &Room, history: &History, load: usize) {
         0 => history.done(number, 0, 0),
         _ => assert!(code == 4 && err.contains("full"), "{code}: {err}"),
     }
+}
+
+/// All that is missing is what the log takes: it is folded, and nobody is told "not now".
+fn room_in_the_log(torture: &mut Torture) {
+    let room = torture.room();
+    let (state, mut keys) = furnish(&room, 10);
+    let history = History::since(state, Vec::new());
+    let server = room.serve(&[]);
+    let (ticket, _) = reader(&server.address, &mut keys, &history);
+    let Ticket::Session(session) = ticket else { unreachable!("a session of KeyAuth's") };
+    let mut client = Client::new(&server.address, "192.0.2.1");
+    for n in 0..200 {
+        if n == 50 {
+            room.set(Trouble::Limited, 1);
+        }
+        // Always the same page: the log grows, the database does not.
+        let value = format!("here{}", n % 2);
+        let pairs = [("sessionid", &*session), ("var", "score"), ("data", &*value)];
+        let outcome = doors::keyauth(&mut client, "1.2", "setvar", &pairs);
+        assert!(matches!(outcome, Outcome::Done(_)), "{n} writes, then {outcome:?}");
+    }
+    assert!(room.value(Trouble::Refused) > 0, "the disk was never full");
+    drop(server);
+    room.heal();
+    room.ok(&["check"]);
+    room.remove();
+    torture.say("a disk that the log has filled: it is folded, and nobody notices");
 }
 
 /// A server that cannot start for want of space says that.

@@ -14,6 +14,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 mod clock;
+mod copies;
 mod customer;
 mod disk;
 mod doors;

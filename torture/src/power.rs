@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use rusqlite::Connection;
 
 use crate::Torture;
+use crate::copies;
 use crate::disk::{Base, Files, Left, Notes, Syncs, write};
 use crate::history::{History, Inner, judge, next};
 use crate::load::Scene;
@@ -31,11 +32,13 @@ pub fn run(torture: &mut Torture) {
     }
 }
 
-/// The same while a database is made, and while one is upgraded.
+/// The same while a database is made, upgraded, copied and replaced.
 pub fn making(torture: &mut Torture) {
     let cuts = if torture.long { 12 } else { 7 };
     new_database(torture, cuts);
     upgrade(torture, cuts);
+    copies::backup(torture, cuts);
+    copies::restore(torture, cuts);
 }
 
 fn on_one_database(torture: &mut Torture, loads: usize, cuts: usize) {
@@ -90,7 +93,7 @@ fn moment(notes: &Notes, inner: &Inner, rng: &mut StdRng) -> u64 {
     if moments.is_empty() { notes.length() } else { moments[rng.random_range(0..moments.len())] }
 }
 
-fn left(rng: &mut StdRng) -> Left {
+pub fn left(rng: &mut StdRng) -> Left {
     let size = if rng.random_bool(0.5) { 512 } else { 4096 };
     match rng.random_range(0..3) {
         0 => Left::Nothing,
