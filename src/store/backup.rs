@@ -228,7 +228,7 @@ fn fill(part: &Part, from: &Path, watch: &mut Watch<'_>) -> Result<(Contents, u6
 fn difference(expected: &Contents, held: &Contents) -> String {
     let pairs = expected.tables.iter().zip(&held.tables);
     let counts: Vec<String> = pairs
-        .filter(|(expected, held)| expected != held)
+        .filter(|((name, rows), (other, held))| name == other && rows != held)
         .map(|((name, rows), (_, held))| format!("{name} has {held} rows, not {rows}"))
         .collect();
     if counts.is_empty() { "its checksum is another".to_owned() } else { counts.join(", ") }
@@ -307,10 +307,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (database, to) = (dir.path().join("k.db"), dir.path().join("copy.db"));
         Store::open(&Options::small(&database)).unwrap().close();
+        let db = rusqlite::Connection::open(&database).unwrap();
+        db.execute_batch("INSERT INTO owners VALUES (1, 'o', 'AbCdEfGh12', 0)").unwrap();
         let part = super::super::file::beside(&to, &format!(".{}.part", std::process::id()));
         for (change, told) in [
-            ("INSERT INTO owners VALUES (7, 'o', 'AbCdEfGh12', 0)", "owners has 1 rows, not 0"),
-            ("CREATE TABLE more (a)", "checksum"),
+            ("DELETE FROM owners", "owners has 0 rows, not 1"),
+            ("UPDATE owners SET name = 'p'", "its checksum is another"),
+            ("CREATE TABLE more (a)", "its checksum is another"),
         ] {
             let mut copied = |percent| {
                 if percent == 100 {
