@@ -156,7 +156,6 @@ fn the_engine_is_known_in_few_files() {
         "src/store/tx.rs",
         "src/store/sqlite.rs",
         "src/store/sqlite/error.rs",
-        "src/store/sqlite/folding.rs",
         "src/store/sqlite/writer.rs",
         "src/store/schema.rs",
         "src/store/backup.rs",

@@ -22,11 +22,9 @@ use super::{Cache, Error, Options, Result, Row, Tx, Value, file, schema};
 
 use self::error::{advice, is_full};
 pub(super) use self::error::{error, unfit};
-use self::folding::{Folding, Turn};
 use self::writer::{Cutting, LOG_BOUND, Writer};
 
 mod error;
-mod folding;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -43,7 +41,6 @@ pub(super) struct Sqlite {
     writes: Arc<Queue<Box<dyn WriteJob>>>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    folding: Folding,
     closing: Arc<AtomicBool>,
     pub(super) figures: Arc<Figures>,
     pub(super) upgraded: Option<schema::Upgraded>,
@@ -75,8 +72,6 @@ impl Sqlite {
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
         let lost = Arc::new(Lost { now: Arc::default(), error: files.error(file::Missing::Shared) });
-        let turn = Turn::default();
-        let folding = Folding::start(&settings, &mut connection, turn.clone(), Arc::clone(&lost.now))?;
         let figures = Arc::new(Figures::default());
         let counted = Arc::clone(&figures);
         let writer = Writer {
@@ -88,7 +83,6 @@ impl Sqlite {
             files,
             held: false,
             cutting: Cutting::beyond(LOG_BOUND),
-            turn,
             missing: None,
             lost: Arc::clone(&lost.now),
             committed: None,
@@ -121,7 +115,6 @@ impl Sqlite {
             writes,
             readers: Mutex::new(readers),
             writer: Mutex::new(Some(writer)),
-            folding,
             closing,
             figures,
             upgraded,
@@ -156,7 +149,6 @@ impl Sqlite {
             let _ = reader.join();
         }
         self.reads.close();
-        self.folding.stop();
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.writes.stop(1);
             let _ = writer.join();

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::config::DbConfig;
 
-use super::folding::Turn;
 use super::{Connection, WATCH};
 use crate::store::figures::Figures;
 use crate::store::file::{self, Missing};
@@ -64,7 +63,6 @@ pub(super) struct Writer {
     /// The log's file is gone; what it held is in the database, and we hold the write lock until it is back.
     pub(super) held: bool,
     pub(super) cutting: Cutting,
-    pub(super) turn: Turn,
     /// What is missing now, if anything.
     pub(super) missing: Option<Missing>,
     /// The locks are gone: the readers, too, must leave the files alone.
@@ -160,7 +158,6 @@ impl Writer {
             }
             return;
         }
-        let _turn = self.turn.take();
         let folded = self.connection.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         // Somebody is reading: at the next look.
         if folded.is_ok_and(|busy| busy == 0) {
@@ -177,7 +174,6 @@ impl Writer {
         if !wanted || self.cutting.next.is_some_and(|next| now < next) || self.closing.load(Ordering::Relaxed) {
             return false;
         }
-        let _turn = self.turn.take();
         let db = &self.connection.db;
         let _ = db.busy_timeout(self.cutting.wait);
         let tried = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
