@@ -125,17 +125,15 @@ fn answer(ctx: &Arc<Ctx>, request: Request, version: &'static Version) -> Answer
     // Calls that need only the app and a session, both in memory, are answered without waiting for anybody.
     match exchange.open(&mut known) {
         Ok(opened) if opened.is_immediate() => Answer::Now(exchange.run_now(opened)),
-        _ => Answer::Later(Box::pin(exchange.answer(known))),
+        Ok(opened) => Answer::Later(Box::pin(exchange.run(opened))),
+        Err(missing) => Answer::Later(Box::pin(exchange.answer(known, missing))),
     }
 }
 
 impl Exchange {
-    async fn answer(mut self, mut known: Known) -> Response {
+    /// Looks up what is missing, one after the other, and answers.
+    async fn answer(mut self, mut known: Known, mut missing: Missing) -> Response {
         let opened = loop {
-            let missing = match self.open(&mut known) {
-                Ok(opened) => break opened,
-                Err(missing) => missing,
-            };
             let looked_up = match missing {
                 Missing::ServerKey => {
                     let Ctx { store, vault, clock, server_key, .. } = &*self.ctx;
@@ -159,8 +157,16 @@ impl Exchange {
                 if self.version.sealing == Sealing::Ed25519 {
                     sealer.server_key = known.server_key.or_else(|| self.ctx.server_key.last());
                 }
-                let seal = known.app.flatten().map_or(sealer.none(), |app| sealer.secret(&app.sign_key));
+                let seal = match (known.session.flatten(), known.app.flatten()) {
+                    (Some(session), _) => sealer.of_session(&session),
+                    (None, Some(app)) => sealer.secret(&app.sign_key),
+                    (None, None) => sealer.none(),
+                };
                 return Opened::unknown(self.version, &self.form, seal).fail(&self.ctx, &error);
+            }
+            match self.open(&mut known) {
+                Ok(opened) => break opened,
+                Err(more) => missing = more,
             }
         };
         if opened.is_immediate() { self.run_now(opened) } else { self.run(opened).await }
