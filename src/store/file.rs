@@ -32,14 +32,16 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What root makes among the files of a server's user would keep that user out: it belongs to whom `like` does. Nobody but
+/// What root makes among the files of a server's user would keep that user out: it belongs to whom `like` does, or its
+/// folder, where there is no such file yet. Nobody but
 /// root can give a file away, and nobody else has to. Only for a file that was just made: by a name that leads elsewhere, that
 /// user could get any file.
 #[cfg(unix)]
 pub(super) fn hand_over(made: &File, like: &Path) {
     use std::os::unix::fs::{MetadataExt, fchown};
 
-    if let (Ok(ours), Ok(like)) = (made.metadata(), std::fs::metadata(like))
+    let like = std::fs::metadata(like).or_else(|_| std::fs::metadata(folder(like)));
+    if let (Ok(ours), Ok(like)) = (made.metadata(), like)
         && ours.uid() != like.uid()
     {
         let _ = fchown(made, Some(like.uid()), Some(like.gid()));
@@ -61,9 +63,13 @@ pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Brings the names in a file's folder to the disk: without it, a power cut may take a name back.
+/// Brings the names in a file's folder to the disk: without it, a power cut may take a name back. A folder that may be
+/// written to and not read, or whose file system knows no such sync, is left to the system, as SQLite leaves it.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder(path))?.sync_all() } else { Ok(()) }
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+
+    let synced = if cfg!(unix) { File::open(folder(path)).and_then(|folder| folder.sync_all()) } else { Ok(()) };
+    synced.or_else(|e| if matches!(e.kind(), InvalidInput | PermissionDenied | Unsupported) { Ok(()) } else { Err(e) })
 }
 
 /// What some calls of clients take on the disk.

@@ -250,7 +250,10 @@ mod tests {
         }
         let _lock = hold(&database).expect("free");
         let _import = hold_import(&database).expect("free");
-        for name in ["a.db.lock", "a.db.import.lock"] {
+        // A server takes its lock before there is a database.
+        chown(dir.path(), Some(65534), Some(65534)).expect("root may");
+        let _new = hold(&dir.path().join("b.db")).expect("free");
+        for name in ["a.db.lock", "a.db.import.lock", "b.db.lock"] {
             let of = std::fs::metadata(dir.path().join(name)).expect("is there");
             assert_eq!((of.uid(), of.gid()), (65534, 65534), "{name}");
         }
