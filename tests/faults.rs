@@ -21,13 +21,15 @@ use keystead::domain::target::Targets;
 use keystead::domain::user::{Entered, Name, SignUp, sign_up};
 use keystead::domain::{Stop, app, chat, owner, plan, session};
 use keystead::model::app::App;
-use keystead::model::exchange::{Method, Request};
+use keystead::model::exchange::{HeaderValue, Method, Request};
 use keystead::model::ids::{SessionId, UserId};
 use keystead::model::time::{Span, Time};
 use keystead::model::user::Profile;
 use keystead::outside::fetch::Fetcher;
+use keystead::store::variables::Variable;
 use keystead::store::{
-    self, Options, Store, bans, chats, devices, sessions, subscriptions, two_factor, user_variables, users, verify,
+    self, Options, Store, bans, chats, devices, sessions, subscriptions, two_factor, user_variables, users, variables,
+    verify,
 };
 use keystead::wire::limits::Limits;
 use keystead::wire::{Answer, Ctx, FAMILIES};
@@ -38,6 +40,7 @@ mod totp;
 
 const NOW: Time = Time(1_900_000_000);
 const MASK: &str = "FAULT-";
+const SECRET: &str = "df220954669509bed23b28cb56759a7186f90b2242dbf9f4c77a139ff1cd6225";
 
 /// A store with an app of two plans and keys FAULT-1 to FAULT-4.
 fn make_template(path: &Path) {
@@ -45,8 +48,11 @@ fn make_template(path: &Path) {
     store
         .write(|tx| -> Result<(), store::Error> {
             let owner = owner::create(tx, "acme", Some("AbCdEfGh12"), NOW, &mut rand::rng()).unwrap();
-            let app = app::create(tx, &owner, "demo", &app::Credentials::default(), NOW, &mut rand::rng()).unwrap();
+            let credentials = app::Credentials { secret: Some(SECRET.to_owned()), sellerkey: None };
+            let app = app::create(tx, &owner, "demo", &credentials, NOW, &mut rand::rng()).unwrap();
             plan::create(tx, app.id, "extra", "1").unwrap();
+            let news = Variable { name: "news".into(), value: "none".into(), authenticated: true, updated_at: NOW };
+            variables::set(tx, app.id, &news)?;
             chat::create(tx, app.id, "lobby", Span::Seconds(0)).unwrap();
             for n in 1..=4 {
                 let batch = Batch {
@@ -94,7 +100,8 @@ impl Server {
         Server { ctx, runtime: tokio::runtime::Builder::new_current_thread().build().unwrap() }
     }
 
-    /// Status and body.
+    /// Status and body. Every answer is signed as its session's are, or with the app's secret where there is none
+    /// yet.
     fn call(&self, form: &str) -> (u16, serde_json::Value) {
         let request = Request {
             place: Box::default(),
@@ -114,6 +121,14 @@ impl Server {
             Answer::Now(response) => response,
             Answer::Later(future) => self.runtime.block_on(future),
         };
+        let has_session = form.contains("sessionid=");
+        let key = if has_session { format!("k-{SECRET}") } else { SECRET.to_owned() };
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_bytes());
+        let signature = hex::encode(ring::hmac::sign(&key, &response.body));
+        let given = response.headers.iter().find(|(name, _)| *name == "signature").map(|(_, value)| value);
+        let is_signed = matches!(given, Some(HeaderValue::Made(given)) if *given == signature);
+        // An app that could not be looked up has no key that anybody knows.
+        assert!(is_signed || (!has_session && response.status == 503), "{form}: {response:?}");
         let body = serde_json::from_slice(&response.body)
             .unwrap_or_else(|_| panic!("no JSON: {:?}", String::from_utf8_lossy(&response.body)));
         (response.status, body)
@@ -161,6 +176,7 @@ fn story(server: &Server) -> Vec<&'static str> {
     step("fetchOnline", with("type=fetchOnline"));
     step("fetchStats", with("type=fetchStats"));
     step("check", with("type=check"));
+    step("var", with("type=var&varid=news"));
     step("logout", with("type=logout"));
     let session = id(step("init", INIT.into()));
     step("license, again", format!("sessionid={session}&{LICENSE}"));
