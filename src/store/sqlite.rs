@@ -145,19 +145,24 @@ impl Sqlite {
         self.closing.store(true, Ordering::Relaxed);
         let readers = std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
         self.reads.stop(readers.len());
-        for reader in readers {
-            let _ = reader.join();
-        }
+        readers.into_iter().for_each(join);
         self.reads.close();
         if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.writes.stop(1);
-            let _ = writer.join();
+            join(writer);
         }
     }
 
     #[cfg(feature = "faults")]
     pub(super) fn faults(&self) -> &super::fault::Plan {
         &self.faults
+    }
+}
+
+/// Waits for a thread to end; not for this one, which ends by itself: a call may hold the last of the store.
+fn join(thread: JoinHandle<()>) {
+    if thread.thread().id() != std::thread::current().id() {
+        let _ = thread.join();
     }
 }
 
