@@ -14,6 +14,31 @@ fn settings(path: &Path, busy_timeout: Duration) -> ConnectionSettings {
     }
 }
 
+fn writer(
+    connection: Connection,
+    queue: Receiver<Message<Box<dyn WriteJob>>>,
+    path: &Path,
+    busy_timeout: Duration,
+    bound: u64,
+) -> Writer {
+    Writer {
+        connection,
+        queue,
+        cache: Arc::new(Cache::new(&Options::small("unused"))),
+        data_version: 0,
+        busy_timeout,
+        files: file::Opened::of(path, None).unwrap(),
+        held: false,
+        cutting: Cutting::beyond(bound),
+        missing: None,
+        lost: Arc::default(),
+        committed: None,
+        transactions: 0,
+        closing: Arc::default(),
+        figures: Arc::default(),
+    }
+}
+
 #[test]
 fn nobody_waits_twice_for_a_foreign_write_lock() {
     let dir = tempfile::tempdir().unwrap();
@@ -35,24 +60,7 @@ fn nobody_waits_twice_for_a_foreign_write_lock() {
     calls.send(Message::Stop).unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let cache = Arc::new(Cache::new(&Options::small("unused")));
-    let files = file::Opened::of(&path, None).unwrap();
-    let writer = Writer {
-        connection,
-        queue,
-        cache,
-        data_version: 0,
-        busy_timeout,
-        files,
-        held: false,
-        cutting: Cutting::beyond(LOG_BOUND),
-        missing: None,
-        lost: Arc::default(),
-        committed: None,
-        transactions: 0,
-        closing: Arc::default(),
-        figures: Arc::default(),
-    };
+    let writer = writer(connection, queue, &path, busy_timeout, LOG_BOUND);
     let writer = std::thread::spawn(|| writer.run());
     for (n, answer) in answers.into_iter().enumerate() {
         assert!(matches!(answer.wait().unwrap(), Err(Error::Locked)), "call {n}");
@@ -78,22 +86,7 @@ fn the_log_is_cut_although_somebody_always_reads() {
         .execute_batch("CREATE TABLE filling (n INTEGER PRIMARY KEY, bytes BLOB); PRAGMA main.journal_size_limit = -1;")
         .unwrap();
     let (calls, queue) = crossbeam_channel::bounded(1);
-    let writer = Writer {
-        connection,
-        queue,
-        cache: Arc::new(Cache::new(&Options::small("unused"))),
-        data_version: 0,
-        busy_timeout: Duration::from_secs(5),
-        files: file::Opened::of(&path, None).unwrap(),
-        held: false,
-        cutting: Cutting::beyond(BOUND),
-        missing: None,
-        lost: Arc::default(),
-        committed: None,
-        transactions: 0,
-        closing: Arc::default(),
-        figures: Arc::default(),
-    };
+    let writer = writer(connection, queue, &path, Duration::from_secs(5), BOUND);
     let writer = std::thread::spawn(|| writer.run());
     let write = || {
         let (deliver, answer) = pending();
