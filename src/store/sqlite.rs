@@ -22,7 +22,7 @@ use super::{Cache, Error, Options, Result, Row, Tx, Value, file, schema};
 
 use self::error::{advice, is_full};
 pub(super) use self::error::{error, unfit};
-use self::writer::{Cutting, LOG_BOUND, Writer};
+use self::writer::{Cutting, FOLD_AT, LOG_BOUND, Writer};
 
 mod error;
 #[cfg(test)]
@@ -210,7 +210,8 @@ impl ConnectionSettings {
             .db
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                 PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = {LOG_BOUND};",
+                 PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = {LOG_BOUND}; \
+                 PRAGMA wal_autocheckpoint = {FOLD_AT};",
             ))
             .map_err(|e| unfit(&self.path, e))?;
         Ok(connection)

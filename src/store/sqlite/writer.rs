@@ -19,8 +19,12 @@ use crate::store::{Cache, Change, Error, Result, Tx};
 /// The most calls that one commit carries. More would only make the first of them wait longer.
 pub(super) const MAX_GROUP: usize = 256;
 
-/// How long the log may become before the writer waits for readers to let go of it. Usually it begins anew at 4 MiB, which
-/// never happens while there is always somebody reading. What one transaction holds may be longer.
+/// With so many pages in it the log is folded into the database and begins anew, all within a commit for which up to
+/// [`MAX_GROUP`] callers wait. Seldom and much, or often and little, costs about the same; little keeps nobody waiting long.
+pub(super) const FOLD_AT: u32 = 200;
+
+/// How long the log may become before the writer waits for readers to let go of it: it never begins anew by itself while
+/// there is always somebody reading. What one transaction holds may be longer.
 pub(super) const LOG_BOUND: u64 = 32 << 20;
 
 /// How long the writer waits for them, and everybody for the writer: first; and at most, if waiting gets on.
