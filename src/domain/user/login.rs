@@ -78,11 +78,11 @@ fn login_as(
     if terms != Terms::Program {
         not_banned_here(tx, app, claim)?;
         let (user, renewed) = prove_discreetly(tx, app, claim, (user, name), proof)?;
-        user_may_enter(tx, app, claim, &user)?;
+        may_enter(&user, made_by(tx, app, claim, &user)?.as_ref())?;
         return enter(tx, app, claim, user, terms, renewed);
     }
     let user = attempt::found(user, app, &claim.factor.guess, name)?;
-    user_may_enter(tx, app, claim, &user)?;
+    may_enter(&user, made_by(tx, app, claim, &user)?.as_ref())?;
     not_banned_here(tx, app, claim)?;
     if let Some(token) = claim.token {
         login_token::take(tx, user.id, token, proof, claim.now)?;
@@ -211,15 +211,20 @@ fn login_by_license_as(
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
     let attempt = claim.attempt();
-    attempt.may_use(tx, app, claim.key.unwrap_or_default(), &user)?;
-    user_may_enter(tx, app, claim, &user)?;
+    let key = claim.key.unwrap_or_default();
+    attempt.may_use(tx, app, key, &user)?;
+    let license = match user.credential {
+        Credential::License => licenses::by_key(tx, app.id, key)?,
+        _ => None,
+    };
+    may_enter(&user, license.as_ref())?;
     not_banned_here(tx, app, claim)?;
     let renewed = match &user.credential {
         Credential::License => {
             // No guess at this user: a license is found by itself or not at all.
-            let opened = opens(tx, app, claim.key, &user);
+            let opened = is_opened_by(tx, key, license.as_ref(), &user);
             if matches!(opened, Err(Stop::Refused(_))) {
-                claim.factor.guess.unknown(app.id, claim.key.unwrap_or_default());
+                claim.factor.guess.unknown(app.id, key);
             }
             opened?;
             None
@@ -279,8 +284,14 @@ pub fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool,
 /// Whether this secret is the license of a license-only user.
 fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
     let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
-    if let Some(license) = licenses::by_key(tx, app.id, given)?
-        && has_made(tx, &license, user)?
+    let license = licenses::by_key(tx, app.id, given)?;
+    is_opened_by(tx, given, license.as_ref(), user)
+}
+
+/// The same when the license of that key has been looked for.
+fn is_opened_by(tx: &mut Tx<'_>, given: &str, license: Option<&License>, user: &User) -> Result<(), Stop> {
+    if let Some(license) = license
+        && has_made(tx, license, user)?
     {
         return Ok(());
     }
@@ -293,27 +304,28 @@ fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result
     Err(Refusal::PasswordMismatch.into())
 }
 
-/// What keeps a known user out.
-fn user_may_enter(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<(), Stop> {
+/// The license that a license-only user comes with.
+fn made_by(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<Option<License>, store::Error> {
+    match claim.token {
+        _ if user.credential != Credential::License => Ok(None),
+        // A token names no license.
+        Some(_) => licenses::first_of_user(tx, user.id),
+        None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name)),
+    }
+}
+
+/// What keeps a known user out: a ban, or what is wrong with the license that it comes with.
+fn may_enter(user: &User, license: Option<&License>) -> Result<(), Refusal> {
     if user.banned {
-        return Err(Refusal::UserBanned(user.ban_reason.clone()).into());
+        return Err(Refusal::UserBanned(user.ban_reason.clone()));
     }
-    if user.credential == Credential::License {
-        let made_by = match claim.token {
-            // A token names no license.
-            Some(_) => licenses::first_of_user(tx, user.id)?,
-            None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name))?,
-        };
-        if let Some(license) = made_by {
-            if license.state() == LicenseState::Banned {
-                return Err(Refusal::LicenseBanned(license.ban_reason).into());
-            }
-            if license.paused {
-                return Err(Refusal::LicensePaused.into());
-            }
+    match license {
+        Some(license) if license.state() == LicenseState::Banned => {
+            Err(Refusal::LicenseBanned(license.ban_reason.clone()))
         }
+        Some(license) if license.paused => Err(Refusal::LicensePaused),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// What keeps everybody out who comes from this device or address.
