@@ -186,7 +186,7 @@ pub fn enter_by_license(
     }
     device::check_shape(app, claim.hwid)?;
     match license_user(tx, app, claim.key)? {
-        Some(user) => login_by_license_as(tx, app, claim, user, proof),
+        Some(found) => login_by_license_as(tx, app, claim, found, proof),
         None => register(tx, app, lists, claim, Some(&Proof::Nothing)),
     }
 }
@@ -198,7 +198,7 @@ pub fn login_by_license(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, proof: Op
     }
     device::check_shape(app, claim.hwid)?;
     match license_user(tx, app, claim.key)? {
-        Some(user) => login_by_license_as(tx, app, claim, user, proof),
+        Some(found) => login_by_license_as(tx, app, claim, found, proof),
         None => Err(license::unknown(app.id, claim.key, &claim.factor.guess).into()),
     }
 }
@@ -207,16 +207,13 @@ fn login_by_license_as(
     tx: &mut Tx<'_>,
     app: &App,
     claim: &Claim<'_>,
-    user: User,
+    (user, license): (User, Option<License>),
     proof: Option<&Proof>,
 ) -> Result<Entered, Stop> {
     let attempt = claim.attempt();
     let key = claim.key.unwrap_or_default();
     attempt.may_use(tx, app, key, &user)?;
-    let license = match user.credential {
-        Credential::License => licenses::by_key(tx, app.id, key)?,
-        _ => None,
-    };
+    let license = license.filter(|_| user.credential == Credential::License);
     may_enter(&user, license.as_ref())?;
     not_banned_here(tx, app, claim)?;
     let renewed = match &user.credential {
@@ -250,18 +247,26 @@ fn was_its_password(claim: &Claim<'_>, hash: &str, proof: Option<&Proof>) -> Res
     }
 }
 
-/// The user that a license opens: of that name, or made by it under another name.
-fn license_user(tx: &mut Tx<'_>, app: &App, key: Option<&str>) -> Result<Option<User>, Stop> {
+/// The user that a license opens, of the key's name or made by the license of that key under another name; and that license.
+fn license_user(
+    tx: &mut Tx<'_>,
+    app: &App,
+    key: Option<&str>,
+) -> Result<Option<(User, Option<License>)>, store::Error> {
     let Some(key) = key else { return Ok(None) };
-    if let Some(user) = users::by_name(tx, app.id, key)? {
-        return Ok(Some(user));
+    let license = licenses::by_key(tx, app.id, key)?;
+    let user = match license.as_ref().and_then(|license| license.used_by) {
+        Some(id) => users::by_id(tx, app.id, id)?,
+        None => None,
+    };
+    // Nearly always it is both, and need not be looked for by its name.
+    let is_named_so = user.as_ref().is_some_and(|user| fold(&user.name) == fold(key));
+    if !is_named_so && let Some(named) = users::by_name(tx, app.id, key)? {
+        return Ok(Some((named, license)));
     }
-    let Some(license) = licenses::by_key(tx, app.id, key)? else { return Ok(None) };
-    let Some(id) = license.used_by else { return Ok(None) };
-    match users::by_id(tx, app.id, id)? {
-        Some(user) if user.credential == Credential::License && has_made(tx, &license, &user)? => Ok(Some(user)),
-        _ => Ok(None),
-    }
+    let (Some(user), Some(license)) = (user, license) else { return Ok(None) };
+    let opens = is_named_so || user.credential == Credential::License && has_made(tx, &license, &user)?;
+    Ok(opens.then_some((user, Some(license))))
 }
 
 /// Whether this license made this license-only user. One that came as an upgrade opens nothing: anybody may redeem one
