@@ -2,7 +2,7 @@
 //! that nobody uses any more, one-time secrets, what clients logged long ago. Not a command.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,14 +11,16 @@ use crate::config::Config;
 use crate::domain::{browser, session};
 use crate::metrics::Metrics;
 use crate::model::time::Time;
-use crate::store::{self, Store, logs, one_time_secrets, sessions};
+use crate::store::{self, Store, Tx, logs, one_time_secrets, sessions};
 
 /// How often it looks when there is nothing to do, and how long it rests between two steps when there is.
 const IDLE: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_millis(100);
 
-/// How much one step deletes of each: a step is one short write.
-const STEP: i64 = session::CLEAN_STEP;
+/// How many rows of each one step deletes, and how many of them one write does: whoever waits for the writer meanwhile
+/// waits for no more than these.
+const STEP: u64 = 500;
+const PIECE: u64 = 100;
 
 /// Runs until it is dropped.
 pub(super) struct CleanUp {
@@ -57,6 +59,8 @@ impl CleanUp {
                         REST
                     }
                     Ok(_) => IDLE,
+                    // Who stops us closes the store, too.
+                    Err(_) if stopped.try_recv() != Err(TryRecvError::Empty) => break,
                     Err(error) => {
                         tracing::warn!(%error, "what has ended could not be deleted; trying again later");
                         IDLE
@@ -66,26 +70,49 @@ impl CleanUp {
         })?;
         Ok(CleanUp { stop: Some(stop), thread: Some(thread) })
     }
+
+    /// Tells it to end; dropping it waits for that.
+    pub(super) fn stop(&mut self) {
+        self.stop = None;
+    }
 }
 
 /// Deletes a little of everything. Answers how much.
 fn step(store: &Store, now: Time, kept: Kept) -> store::Result<u64> {
-    let ended = now + -session::KEPT_SECONDS;
-    let mut deleted = store.write(move |tx| sessions::clean(tx, ended, STEP)).wait()?;
+    let (ended, old) = (now + -session::KEPT_SECONDS, now + -kept.seconds);
+    let mut deleted = in_pieces(store, STEP, move |tx, limit| sessions::clean(tx, ended, limit))?;
     deleted += store.write(move |tx| browser::clean(tx, now)).wait()?;
-    deleted += store.write(move |tx| one_time_secrets::clean(tx, now, STEP)).wait()?;
-    let old = now + -kept.seconds;
-    deleted += store.write(move |tx| logs::clean(tx, old, STEP)).wait()?;
+    deleted += in_pieces(store, STEP, move |tx, limit| one_time_secrets::clean(tx, now, limit))?;
+    deleted += in_pieces(store, STEP, move |tx, limit| logs::clean(tx, old, limit))?;
     // Counting is a reader's work: the writer has others to serve.
     for (app, more) in store.read(move |tx| logs::too_many(tx, kept.lines)).wait()? {
-        deleted += store.write(move |tx| logs::trim(tx, app, more.min(STEP))).wait()?;
+        let more = u64::try_from(more).unwrap_or_default();
+        deleted += in_pieces(store, more.min(STEP), move |tx, limit| logs::trim(tx, app, limit))?;
+    }
+    Ok(deleted)
+}
+
+/// Deletes at most so many rows by several writes, until one finds fewer than it may delete. Answers how many.
+fn in_pieces(
+    store: &Store,
+    most: u64,
+    delete: impl Fn(&mut Tx<'_>, i64) -> store::Result<u64> + Copy + Send + 'static,
+) -> store::Result<u64> {
+    let mut deleted = 0;
+    while deleted < most {
+        let limit = PIECE.min(most - deleted);
+        let done = store.write(move |tx| delete(tx, limit.cast_signed())).wait()?;
+        deleted += done;
+        if done < limit {
+            break;
+        }
     }
     Ok(deleted)
 }
 
 impl Drop for CleanUp {
     fn drop(&mut self) {
-        self.stop = None;
+        self.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -116,7 +116,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let schedule = Schedule::start(&ctx.clock, config, &backups)?;
     let told = Arc::clone(&backups);
     server.metrics().last_backup.ask(move || told.last().success);
-    let clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config, Arc::clone(server.metrics()))?;
+    let mut clean_up = CleanUp::start(ctx.store.clone(), ctx.clock.clone(), config, Arc::clone(server.metrics()))?;
     ready(&ctx, address)?;
     server.tell_ready(&ctx);
     // Plain text whatever the log is like: people and programs wait for this line.
@@ -146,6 +146,7 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     delivery.stop(ended.as_ref().copied().unwrap_or_default());
     drop(schedule);
     // The store first: the clean-up may be waiting for it.
+    clean_up.stop();
     ctx.store.close();
     drop(clean_up);
     drop(log);

@@ -24,9 +24,6 @@ pub const MAX_ENVELOPE_KEY: usize = 128;
 /// How long the row of an ended session is kept, in seconds: so long its refusals are signed.
 pub const KEPT_SECONDS: i64 = 86_400;
 
-/// How many ended sessions one clean-up step deletes: a step is one short write.
-pub const CLEAN_STEP: i64 = 500;
-
 /// The key material that a client offers at `init`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enckey<'a> {
