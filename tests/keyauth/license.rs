@@ -173,3 +173,79 @@ fn what_came_as_an_upgrade_opens_nobody() {
         assert!(!session.call("login", &[("username", "KEY-1"), ("pass", pass)]).success(), "{pass}");
     }
 }
+
+#[test]
+fn who_is_named_like_a_key_is_told_nothing_of_the_license() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    db.license_with("KEY-2", |license| license.banned = true);
+    db.license_with("KEY-3", |license| license.paused = true);
+    db.license_with("KEY-4", |license| license.expires_at = Some(now() + -1));
+    for name in ["KEY-1", "key-2", "KEY-3", "key-4"] {
+        db.user(name);
+    }
+    let server = db.serve(&[]);
+    let session = server.init();
+    for key in ["KEY-1", "KEY-2", "key-3", "KEY-4"] {
+        license(&session, key).assert_refused("INVALID_PASSWORD", "Password does not match.");
+        let login = session.call("login", &[("username", key), ("pass", "secret")]);
+        assert!(login.success(), "{key}: {login:?}");
+    }
+    assert!(server.db.license_now("KEY-1").used_at.is_none());
+}
+
+#[test]
+fn the_user_of_a_keys_name_comes_before_whom_its_license_made() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(session.call("license", &[("key", "KEY-1"), ("hwid", "PC-1")]).success());
+    assert!(session.call("changeUsername", &[("newUsername", "mia")]).success());
+    server.change(|db| {
+        let id = db.bare_user("key-1", Credential::License, |_| {});
+        db.subscription(id, |_| {});
+    });
+    // It has no license: its name opens it. What is wrong with the license of that key keeps it out.
+    let session = server.init();
+    for key in ["KEY-1", "key-1"] {
+        assert!(session.call("license", &[("key", key), ("hwid", "PC-2")]).success(), "{key}");
+    }
+    let devices = |name: &str| server.db.devices_of(server.db.user_now(name).unwrap().id);
+    assert_eq!([devices("mia"), devices("key-1")], [["PC-1"], ["PC-2"]]);
+    for (state, code) in [("banned", "LICENSE_BANNED"), ("paused", "LICENSE_PAUSED")] {
+        server.change(|db| db.sql(&format!("UPDATE licenses SET {state} = 1")));
+        assert_eq!(license(&session, "KEY-1").error(), code);
+        server.change(|db| db.sql(&format!("UPDATE licenses SET {state} = 0")));
+    }
+    server.change(|db| db.sql("UPDATE users SET banned = 1 WHERE name = 'key-1'"));
+    assert_eq!(license(&session, "KEY-1").error(), "USER_BANNED");
+    server.change(|db| db.sql("UPDATE users SET banned = 0, login = 'locked' WHERE name = 'key-1'"));
+    assert_eq!(license(&session, "KEY-1").error(), "INVALID_PASSWORD", "it does not open mia instead");
+    assert!(session.call("login", &[("username", "mia"), ("pass", "KEY-1"), ("hwid", "PC-1")]).success());
+}
+
+#[test]
+fn a_user_or_a_license_that_is_gone_opens_nothing_to_the_other() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    db.license("KEY-2");
+    let server = db.serve(&[]);
+    for (key, name) in [("KEY-1", "leo"), ("KEY-2", "mia")] {
+        let session = server.init();
+        assert!(license(&session, key).success());
+        assert!(session.call("changeUsername", &[("newUsername", name)]).success());
+    }
+    server.change(|db| {
+        db.sql("PRAGMA foreign_keys = 1; DELETE FROM users WHERE name = 'leo'");
+        let (app, gone) = (db.app().id, db.license_now("KEY-2"));
+        db.write(move |tx| keystead::domain::license::delete(tx, app, &gone).unwrap());
+    });
+    let session = server.init();
+    assert_eq!(license(&session, "KEY-1").error(), "LICENSE_IN_USE", "used up, although nobody has it");
+    assert_eq!(license(&session, "KEY-2").error(), "LICENSE_NOT_FOUND");
+    assert_eq!(license(&session, "mia").error(), "INVALID_PASSWORD");
+    server.change(|db| db.sql("UPDATE licenses SET banned = 1"));
+    assert_eq!(license(&session, "KEY-1").error(), "LICENSE_BANNED");
+    assert_eq!(server.db.users(), 1);
+}
