@@ -289,3 +289,32 @@ fn who_came_in_with_nothing_opens_no_door_to_an_app_under_attack() {
     assert_eq!(told(6, |n| license(&format!("203.0.113.{n}"), &format!("GUESS-{n}")))[5], "RATE_LIMITED");
     assert_eq!(license("127.0.0.1", "KEY-1").error(), "RATE_LIMITED", "where somebody came in who holds nothing");
 }
+
+/// Who tries names where a license is asked for is guessing; who is kept out by a ban is not.
+#[test]
+fn names_in_place_of_licenses_count_and_bans_do_not() {
+    let db = Fixture::new();
+    for key in ["KEY-1", "KEY-2"] {
+        db.license(key);
+    }
+    let server = db.serve(&["--guess-limit", "1/h burst 2"]);
+    let says = |key: &str| server.init().call("license", &[("key", key)]).error();
+    for (key, name) in [("KEY-1", "mia"), ("KEY-2", "leo")] {
+        let session = server.init();
+        assert!(session.call("license", &[("key", key)]).success());
+        assert!(session.call("changeUsername", &[("newUsername", name)]).success());
+    }
+    server.change(|db| {
+        db.sql("UPDATE licenses SET banned = 1 WHERE key = 'KEY-1'; UPDATE users SET banned = 1 WHERE name = 'leo'")
+    });
+    for _ in 0..5 {
+        assert_eq!(says("KEY-1"), "LICENSE_BANNED");
+        assert_eq!([says("KEY-2"), says("leo")], ["USER_BANNED", "USER_BANNED"]);
+    }
+    assert_eq!(
+        [says("mia"), says("MIA"), says("GUESS-1"), says("GUESS-2")],
+        ["INVALID_PASSWORD", "INVALID_PASSWORD", "LICENSE_NOT_FOUND", "RATE_LIMITED"]
+    );
+    server.change(|db| db.sql("UPDATE licenses SET banned = 0"));
+    assert!(server.init().call("license", &[("key", "KEY-1")]).success(), "a customer at home");
+}
