@@ -118,3 +118,70 @@ impl Drop for CleanUp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{app, owner};
+    use crate::model::ids::AppId;
+    use crate::model::log::LogLine;
+    use crate::store::Options;
+
+    const NOW: Time = Time(1_000_000);
+
+    /// A store with an app that logged so many lines, one a second, up to now.
+    fn logged(folder: &std::path::Path, lines: i64) -> (Store, AppId) {
+        let store = Store::open(&Options::small(folder.join("keystead.db"))).unwrap();
+        let app = store.write(move |tx| -> store::Result<AppId> {
+            let rng = &mut rand::rng();
+            let owner = owner::create(tx, "acme", None, NOW, rng).unwrap();
+            let app = app::create(tx, &owner, "demo", &app::Credentials::default(), NOW, rng).unwrap().id;
+            for age in (0..lines).rev() {
+                let line = LogLine {
+                    logged_at: NOW + -age,
+                    message: age.to_string(),
+                    credential: None,
+                    pc_user: None,
+                    ip: "127.0.0.1".to_owned(),
+                };
+                logs::insert(tx, app, &line)?;
+            }
+            Ok(app)
+        });
+        let app = app.wait().unwrap();
+        (store, app)
+    }
+
+    fn left(store: &Store, app: AppId) -> Vec<String> {
+        let lines = store.read(move |tx| logs::newest(tx, app, None, 10_000)).wait().unwrap();
+        lines.into_iter().map(|line| line.message).collect()
+    }
+
+    #[test]
+    fn a_step_deletes_as_much_as_it_may_and_no_more_than_there_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, app) = logged(dir.path(), 770);
+        let kept = Kept { seconds: 49, lines: 1_000 };
+        let steps = [(); 3].map(|()| step(&store, NOW, kept).unwrap());
+        assert_eq!(steps, [500, 220, 0]);
+        assert_eq!(left(&store, app).len(), 50);
+    }
+
+    #[test]
+    fn what_is_too_much_of_a_log_goes_and_the_newest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, app) = logged(dir.path(), 770);
+        let kept = Kept { seconds: 10_000, lines: 37 };
+        let steps = [(); 3].map(|()| step(&store, NOW, kept).unwrap());
+        assert_eq!(steps, [500, 233, 0]);
+        assert_eq!(left(&store, app), (0..37).map(|age| age.to_string()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_step_on_a_store_that_is_closed_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = logged(dir.path(), 200);
+        store.close();
+        step(&store, NOW, Kept { seconds: 0, lines: 0 }).unwrap_err();
+    }
+}
