@@ -20,7 +20,7 @@ use crate::store::{Cache, Change, Error, Result, Tx};
 pub(super) const MAX_GROUP: usize = 256;
 
 /// With so many pages in it the log is folded into the database and begins anew, all within a commit for which up to
-/// [`MAX_GROUP`] callers wait. Seldom and much, or often and little, costs about the same; little keeps nobody waiting long.
+/// [`MAX_GROUP`] callers wait. Seldom and much, or often and little, costs calls about the same; little keeps nobody waiting long.
 pub(super) const FOLD_AT: u32 = 200;
 
 /// How long the log may become before the writer waits for readers to let go of it: it never begins anew by itself while
