@@ -14,11 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::TRANSFER_ENCODING;
+use hyper::header::{HOST, TRANSFER_ENCODING};
 use tokio::runtime::Handle;
 
 use super::conn::{Client, HALF};
-use super::route::{Route, preflight, unclear_length};
+use super::route::{Route, preflight, unclear_host, unclear_length};
 use super::{convert, log, proxy};
 use crate::model::exchange::{Method, Request, Response, subscriber};
 use crate::wire::{Answer, Ctx, Door, Fault};
@@ -48,6 +48,10 @@ pub(super) async fn answer(
         {
             client.watch.set_last();
             Err(unclear_length())
+        }
+        _ if request.headers().get_all(HOST).iter().nth(1).is_some() => {
+            client.watch.set_last();
+            Err(unclear_host())
         }
         Method::Options => Err(preflight()),
         _ => match shared.routes.find(request.uri().path(), matches!(method, Method::Get | Method::Head)) {
@@ -96,6 +100,7 @@ async fn ask_family(
                 unfinished: &shared.unfinished,
                 waiting: HALF + client.watch.head_bytes(),
                 client: line.peer,
+                watch: &client.watch,
             };
             match convert::body(body, &room).await {
                 Ok(body) => body,

@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use tokio::time::{Sleep, sleep};
 
+use super::watch::Watch;
 use crate::model::exchange::{HeaderValue, Method, Response};
 use crate::wire::Fault;
 use crate::wire::limits::{Share, Shares};
@@ -66,6 +67,8 @@ pub(super) struct Room<'a> {
     pub(super) waiting: usize,
     /// Who takes of them.
     pub(super) client: IpAddr,
+    /// The connection that the body comes on.
+    pub(super) watch: &'a Watch,
 }
 
 /// The wait for the rest of a body: up to when, and what it is paid with.
@@ -132,7 +135,12 @@ pub(super) async fn body(mut body: Incoming, room: &Room<'_>) -> Result<Bytes, F
         match frame(&mut body, &mut wait, room).await? {
             None => return Ok(all.map_or(first, Joined::finish)),
             Some(frame) => {
-                let Ok(data) = frame.into_data() else { continue };
+                let Ok(data) = frame.into_data() else {
+                    // Something stood behind the last chunk. hyper reads it up to an empty line; who stands between and
+                    // ends lines otherwise may have seen the next request there, which will not be answered.
+                    room.watch.set_last();
+                    continue;
+                };
                 let held = all.as_ref().map_or(first.len(), |all| all.bytes.len());
                 if data.len() > limit - held {
                     return Err(Fault::BodyTooLarge(limit));

@@ -114,6 +114,12 @@ pub(super) fn unclear_length() -> Response {
     fixed(400, "application/json; charset=utf-8", Bytes::from_static(body.as_bytes()), "UNCLEAR_LENGTH")
 }
 
+/// For a request that names two hosts: who stands between may have taken the other one.
+pub(super) fn unclear_host() -> Response {
+    let body = r#"{"success":false,"message":"The request names more than one host. Send the header Host once."}"#;
+    fixed(400, "application/json; charset=utf-8", Bytes::from_static(body.as_bytes()), "UNCLEAR_HOST")
+}
+
 fn fixed(status: u16, kind: &'static str, body: Bytes, outcome: &'static str) -> Response {
     Response {
         status,
