@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
@@ -19,6 +19,18 @@ use super::log_out::{self, LogOut};
 use crate::clock::Clock;
 use crate::config::{Config, Level, LogFormat};
 use crate::model::exchange::Response;
+
+/// Lines a second for requests that no app has answered with success. There is no other limit for them: who floods with
+/// those must not fill a disk.
+const REFUSALS: u64 = 500;
+
+/// How many of them came in this second.
+struct Refusals {
+    second: i64,
+    count: u64,
+}
+
+static REFUSED: Mutex<Refusals> = Mutex::new(Refusals { second: 0, count: 0 });
 
 /// Writes what is left when it is dropped.
 pub struct Guard(#[expect(dead_code, reason = "held for its drop")] log_out::Guard);
@@ -73,6 +85,9 @@ pub(super) fn request(id: u64, family: &'static str, peer: IpAddr, response: &Re
     }
     let Some((out, lines)) = REQUESTS.get() else { return };
     let note = &response.note;
+    if (note.app.is_none() || note.outcome != "OK") && !has_line() {
+        return;
+    }
     LINE.with_borrow_mut(|line| {
         line.clear();
         // Text takes whatever is written to it.
@@ -89,6 +104,29 @@ pub(super) fn request(id: u64, family: &'static str, peer: IpAddr, response: &Re
         line.push_str(lines.end());
         out.push(line.as_bytes());
     });
+}
+
+/// Whether one more request that was not answered with success has a line. How many had none is told with the next of
+/// them.
+fn has_line() -> bool {
+    let (has_line, without) =
+        REFUSED.lock().unwrap_or_else(PoisonError::into_inner).one_more(Clock::System.now().0, REFUSALS);
+    if without > 0 {
+        tracing::warn!(without, "more than {REFUSALS} refused requests in one second: these have no line");
+    }
+    has_line
+}
+
+impl Refusals {
+    /// Whether it is among the first `most` of its second, and how many were not in the second before.
+    fn one_more(&mut self, second: i64, most: u64) -> (bool, u64) {
+        let without = if second == self.second { 0 } else { self.count.saturating_sub(most) };
+        if second != self.second {
+            *self = Refusals { second, count: 0 };
+        }
+        self.count += 1;
+        (self.count <= most, without)
+    }
 }
 
 /// One event, one line. By hand, because a line is written for every request.
@@ -266,6 +304,14 @@ impl<W: Write> Write for Escaped<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_beyond_a_seconds_lines_is_told_in_another() {
+        let mut refusals = Refusals { second: 0, count: 0 };
+        let seen: Vec<_> = [7, 7, 7, 7, 9, 9, 8].map(|second| refusals.one_more(second, 2)).into();
+        let expected = [(true, 0), (true, 0), (false, 0), (false, 0), (true, 2), (true, 0), (true, 0)];
+        assert_eq!(seen, expected);
+    }
 
     #[test]
     fn addresses_are_as_the_standard_library_writes_them() {

@@ -1,4 +1,6 @@
-//! What never becomes a request has a line in the log all the same.
+//! What has a line in the log: also what never becomes a request; and how many lines a flood has.
+
+use std::time::{Duration, Instant};
 
 use super::{Client, POST, WRITES, server};
 
@@ -61,6 +63,32 @@ fn a_head_that_is_not_waited_for_is_logged() {
     let (_, log) = server.stop();
     check(&log, "TOO_MANY_UNFINISHED", 503);
     assert!(!log.iter().any(|line| line.contains("MARKED")), "{log:#?}");
+}
+
+/// More refusals than a second has lines for: the others are counted, and told with the first of another second.
+#[test]
+fn a_flood_does_not_fill_the_log() {
+    const FLOOD: usize = 5_000;
+    const TOGETHER: usize = 100;
+    let server = server(&["--log-format", "json"]);
+    let mut client = Client::new(&server);
+    let ask = |count: usize| "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n".repeat(count);
+    let began = Instant::now();
+    for _ in 0..FLOOD / TOGETHER {
+        client.send(ask(TOGETHER).as_bytes());
+        (0..TOGETHER).for_each(|_| assert_eq!(client.answer().status, 404));
+    }
+    let seconds = began.elapsed().as_secs() + 2;
+    std::thread::sleep(Duration::from_millis(1_100));
+    client.send(ask(1).as_bytes());
+    assert_eq!(client.answer().status, 404);
+    drop(client);
+    let (_, log) = server.stop();
+    let lines = log.iter().filter(|line| line.contains("NO_SUCH_PATH")).count() as u64;
+    let without: u64 =
+        log.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["without"].as_u64()).sum();
+    assert_eq!(lines + without, FLOOD as u64 + 1, "none is forgotten");
+    assert!(lines <= 500 * seconds + 1, "{lines} lines in less than {seconds} s");
 }
 
 /// One line says it, as other requests' lines do.
