@@ -1,5 +1,6 @@
-//! The log: one line per request and whatever else is worth telling, as text or JSON on stderr, written by a thread of
-//! its own so that nobody who answers waits for a terminal or a disk. Never a query, a body or a header.
+//! The log: one line per request (of refused ones, so many a second) and whatever else is worth telling, as text or JSON
+//! on stderr, written by a thread of its own so that nobody who answers waits for a terminal or a disk. Never a query, a
+//! body or a header.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
