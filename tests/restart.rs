@@ -220,6 +220,26 @@ fn clients_do_not_notice_that_servers_change() {
 }
 
 #[test]
+fn who_has_just_connected_is_answered_by_a_server_that_stops() {
+    let db = Fixture::new();
+    let socket = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let address = socket.local_addr().expect("an address");
+    let mut server = start(&db, &socket, &[]);
+    let silent = TcpStream::connect(address).expect("is not refused");
+    silent.set_read_timeout(Some(PATIENCE)).expect("socket");
+    // Connections are taken in turn: once this one is answered, the one before is the server's.
+    assert_eq!(Client::new(address, false).call(&[("type", "init"), ("ver", "1.0")])["success"], true);
+    server.signal(rustix::process::Signal::TERM);
+    server.says("stopping");
+    let mut late = Client { at: address, keeps: false, socket: Some(BufReader::new(silent)) };
+    // Nobody else listens: this is the one connection's answer, or none comes.
+    drop(socket);
+    assert_eq!(late.call(&[("type", "init"), ("ver", "1.0")])["success"], true);
+    drop(late);
+    server.ends_well();
+}
+
+#[test]
 fn who_connects_while_no_server_runs_waits() {
     let db = Fixture::new();
     let socket = TcpListener::bind("127.0.0.1:0").expect("binds");

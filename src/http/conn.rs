@@ -34,6 +34,9 @@ pub(super) struct Client {
 /// What is kept for a request of which a part is here, beside the bytes themselves: room for more of them.
 pub(super) const HALF: usize = 20 << 10;
 
+/// How long a server that stops waits for the request of a client which has just connected.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// How a time of requests ended.
 enum End {
     /// hyper is done with the connection.
@@ -74,11 +77,19 @@ pub(super) async fn serve(
 async fn asks(io: &Watched, place: &mut Place, client: &Client, stop: &mut watch::Receiver<bool>) -> bool {
     let silence = client.shared.times.silence(&client.watch);
     let given_away = place.rest();
+    let stopped = async {
+        let _ = stop.wait_for(|stopping| *stopping).await;
+        // A client that loses a connection which it has used before asks again on another, as HTTP tells it to. One that
+        // loses its first reports a failure: its request is almost here.
+        if client.watch.is_fresh() {
+            sleep(FIRST_WORD).await;
+        }
+    };
     let said = async {
         tokio::select! {
             biased;
             () = io.readable() => true,
-            _ = stop.wait_for(|stopping| *stopping) => false,
+            () = stopped => false,
             () = ended(given_away) => false,
         }
     };

@@ -175,6 +175,11 @@ impl Watch {
         self.last.load(Relaxed)
     }
 
+    /// Whether nothing has ever arrived.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.phase.load(Relaxed) == FRESH
+    }
+
     /// Whether no request has begun to arrive.
     pub(super) fn is_quiet(&self) -> bool {
         matches!(self.phase.load(Relaxed), FRESH | IDLE)
