@@ -306,13 +306,12 @@ fn log_out_license_only(tx: &mut Tx<'_>, app: &App, license: &License) -> Result
 }
 
 /// Deletes a license; what it gave stays with its user. Answers the user that is locked now, if one is: a license-only
-/// user with a name of its own has nothing else to come in by, and its name is no secret. A license that came as an upgrade
-/// does not take the place of the one that made it: anybody may redeem one for anybody.
+/// user with a name of its own has nothing else to come in by, and its name is no secret. One that is named like its key
+/// goes on coming in by that. A license that came as an upgrade does not take the place of the one that made it: anybody may
+/// redeem one for anybody.
 pub fn delete(tx: &mut Tx<'_>, app: AppId, license: &License) -> Result<Option<User>, store::Error> {
-    let named_otherwise =
-        |user: &User| user.credential == Credential::License && fold(&user.name) != fold(&license.key);
     let user = match license.used_by {
-        Some(user) => users::by_id(tx, app, user)?.filter(named_otherwise),
+        Some(user) => users::by_id(tx, app, user)?.filter(|user| user.credential == Credential::License),
         None => None,
     };
     let Some(user) = user else {
@@ -323,6 +322,11 @@ pub fn delete(tx: &mut Tx<'_>, app: AppId, license: &License) -> Result<Option<U
     let is_last = has_made(tx, license, &user)? && !subscriptions::of_user(tx, user.id)?.iter().any(by_others);
     licenses::delete(tx, license.id)?;
     if !is_last {
+        return Ok(None);
+    }
+    if fold(&user.name) == fold(&license.key) {
+        // Its name opens it where no license is its own: one that is left would, in the place of the name.
+        licenses::release_of_user(tx, user.id)?;
         return Ok(None);
     }
     users::set_credential(tx, user.id, &Credential::Locked)?;

@@ -21,8 +21,10 @@ pub enum ExtendError {
     /// All that is meant is lifetime already.
     #[error("there is nothing to prolong: it is lifetime already")]
     Lifetime,
-    /// The user that a license went to was deleted.
-    #[error("the user of this license was deleted: nobody holds what it gave")]
+    /// The user that a license went to was deleted, or the license that had made it.
+    #[error(
+        "the user of this license was deleted, or the license that had made that user: `keystead user extend` prolongs what a user holds"
+    )]
     UserGone,
     /// The store could not do it.
     #[error(transparent)]

@@ -13,7 +13,7 @@ use crate::model::ids::{UserId, fold};
 use crate::model::license::License;
 use crate::model::time::{Span, Time};
 use crate::model::user::{Credential, Subscription, User};
-use crate::store::{Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
+use crate::store::{self, Tx, devices, licenses, one_time_secrets, plans, sessions, subscriptions, users};
 
 use super::guesses::Guess;
 use super::license::By;
@@ -217,11 +217,19 @@ pub fn upgrade(
     if gave == Span::Seconds(0) {
         return Err(Refusal::NothingToGrant.into());
     }
-    if !licenses::redeem(tx, license.id, user.id, now)? {
+    let noted_for = noted_for(tx, &license, &user)?;
+    if !licenses::redeem(tx, license.id, noted_for, now)? {
         return Err(Refusal::LicenseInUse.into());
     }
     subscription::prolong(tx, app, user.id, &plan, gave, now)?;
     Ok(Upgraded { user, license, gave })
+}
+
+/// For whom an upgrade is noted: for nobody, where the user is opened by its name, because no license of its own is left.
+/// The upgrade would be the first again, and open it in the place of the name.
+fn noted_for(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<Option<UserId>, store::Error> {
+    let may_open = user.credential == Credential::License && fold(&user.name) != fold(&license.key);
+    Ok((!may_open || licenses::first_of_user(tx, user.id)?.is_some()).then_some(user.id))
 }
 
 /// Redeems a license for the user who proves to be it by name and password (authgate 2.4). A license-only user has no

@@ -22,7 +22,7 @@ pub struct License {
     pub created_at: Time,
     /// When it was redeemed; none while it is unused.
     pub used_at: Option<Time>,
-    /// Who redeemed it; none if unused, or if that user was deleted.
+    /// Who redeemed it; none if unused, if that user was deleted, or if that user is opened by its name (`license::delete`).
     pub used_by: Option<UserId>,
     /// Whether it is banned, whatever else it is.
     pub banned: bool,

@@ -23,6 +23,7 @@ const INSERT: &str = "INSERT INTO licenses (app_id, key, level, duration, note, 
                       ON CONFLICT DO NOTHING RETURNING id";
 const REDEEM: &str = "UPDATE licenses SET used_at = $2, used_by = $3 WHERE id = $1 AND used_at IS NULL AND banned = 0 \
                       AND paused = 0 AND (expires_at IS NULL OR expires_at > $2)";
+const RELEASE_OF_USER: &str = "UPDATE licenses SET used_by = NULL WHERE used_by = $1";
 const SET_PAUSED: &str = "UPDATE licenses SET paused = $2 WHERE id = $1 AND paused <> $2";
 const BAN: &str = "UPDATE licenses SET banned = 1, ban_reason = $2 WHERE id = $1";
 const UNBAN: &str = "UPDATE licenses SET banned = 0, ban_reason = NULL WHERE id = $1 AND banned = 1";
@@ -88,9 +89,15 @@ pub fn insert(tx: &mut Tx<'_>, app: AppId, new: &License) -> Result<Option<Licen
     tx.row(INSERT, &values, |row| row.int(0).map(LicenseId))
 }
 
-/// Uses the license up for this user. False: it was used, banned or paused meanwhile, or is over.
-pub fn redeem(tx: &mut Tx<'_>, license: LicenseId, user: UserId, now: Time) -> Result<bool> {
-    tx.exec(REDEEM, &[license.0.into(), now.0.into(), user.0.into()]).map(|n| n == 1)
+/// Uses the license up for this user, or without noting for whom. False: it was used, banned or paused meanwhile, or is over.
+pub fn redeem(tx: &mut Tx<'_>, license: LicenseId, user: impl Into<Option<UserId>>, now: Time) -> Result<bool> {
+    let user = user.into().map(|user| user.0);
+    tx.exec(REDEEM, &[license.0.into(), now.0.into(), user.into()]).map(|n| n == 1)
+}
+
+/// What a user used up stays used up, and nobody is noted for it any more.
+pub fn release_of_user(tx: &mut Tx<'_>, user: UserId) -> Result<()> {
+    tx.exec(RELEASE_OF_USER, &[user.0.into()]).map(|_| ())
 }
 
 /// Bans it. False: it is gone.

@@ -102,6 +102,51 @@ fn a_license_that_somebody_redeemed_for_a_user_does_not_inherit_it() {
     doors.log_in(Door::Wacht, "mia", "KEY-OF-MALLORY", DEVICE).expect_err("it made nobody");
 }
 
+/// A user that is named like its key goes on coming in by that when the license is deleted, and nobody by an upgrade.
+#[test]
+fn an_upgrade_does_not_inherit_who_is_named_like_its_key() {
+    let db = Fixture::new();
+    db.setting("sessionLimit", "9");
+    for key in ["KEY-OF-MIA", "BEFORE-1", "BEFORE-2", "AFTER-1", "AFTER-2"] {
+        db.license(key);
+    }
+    let doors = Doors::open(db);
+    doors.enter(Door::KeyAuth, "KEY-OF-MIA", DEVICE, None).expect("redeems");
+    let upgrade = |key: &str| doors.redeem(Door::KeyAuth, "KEY-OF-MIA", "", key);
+    let opens_by_its_name_only = |when: &str| {
+        for door in Door::LICENSED {
+            for key in ["BEFORE-1", "BEFORE-2", "AFTER-1", "AFTER-2"] {
+                if doors.db().license_now(key).used_at.is_some() {
+                    doors.enter(door, key, DEVICE, None).expect_err(when);
+                    doors.log_in(door, "KEY-OF-MIA", key, DEVICE).expect_err(when);
+                }
+            }
+            let ticket = doors.enter(door, "key-of-mia", DEVICE, None);
+            let ticket = ticket.unwrap_or_else(|reply| panic!("{when}, {door:?}: {reply:?}"));
+            assert!(doors.is_in(&ticket), "{when}, {door:?}");
+        }
+    };
+    assert!(is_success(&upgrade("BEFORE-1")) && is_success(&upgrade("BEFORE-2")));
+    opens_by_its_name_only("while the license is there");
+    let held = || doors.db().held_by(doors.db().user_now("KEY-OF-MIA").expect("is there").id)[0].expires_at;
+    let until = held();
+    doors.operate(&["license", "delete", "KEY-OF-MIA", "--app", "demo"]);
+    opens_by_its_name_only("after the license was deleted");
+    assert!(is_success(&upgrade("AFTER-1")) && is_success(&upgrade("AFTER-2")));
+    opens_by_its_name_only("with upgrades after that");
+    assert!(held() > until, "they gave what they give");
+    // The license made again is its own, whether it is redeemed or not, and can be banned.
+    doors.server.change(|db| _ = db.license("KEY-OF-MIA"));
+    opens_by_its_name_only("with the license made again");
+    assert!(is_success(&upgrade("KEY-OF-MIA")));
+    opens_by_its_name_only("with the license redeemed again");
+    doors.operate(&["license", "ban", "KEY-OF-MIA", "--app", "demo"]);
+    for door in Door::LICENSED {
+        doors.enter(door, "KEY-OF-MIA", DEVICE, None).expect_err("is banned");
+    }
+    assert_eq!(doors.db().users(), 1);
+}
+
 #[test]
 fn a_banned_license_closes_the_user_that_it_made_at_every_door() {
     let db = Fixture::new();
