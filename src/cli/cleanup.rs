@@ -85,9 +85,8 @@ fn step(store: &Store, now: Time, kept: Kept) -> store::Result<u64> {
     deleted += in_pieces(store, STEP, move |tx, limit| one_time_secrets::clean(tx, now, limit))?;
     deleted += in_pieces(store, STEP, move |tx, limit| logs::clean(tx, old, limit))?;
     // Counting is a reader's work: the writer has others to serve.
-    for (app, more) in store.read(move |tx| logs::too_many(tx, kept.lines)).wait()? {
-        let more = u64::try_from(more).unwrap_or_default();
-        deleted += in_pieces(store, more.min(STEP), move |tx, limit| logs::trim(tx, app, limit))?;
+    for (app, last) in store.read(move |tx| logs::too_many(tx, kept.lines)).wait()? {
+        deleted += in_pieces(store, STEP, move |tx, limit| logs::trim(tx, app, last, limit))?;
     }
     Ok(deleted)
 }
@@ -175,6 +174,38 @@ mod tests {
         let steps = [(); 3].map(|()| step(&store, NOW, kept).unwrap());
         assert_eq!(steps, [500, 233, 0]);
         assert_eq!(left(&store, app), (0..37).map(|age| age.to_string()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_clears_a_log_between_two_pieces_loses_no_line_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, app) = logged(dir.path(), 770);
+        let too_many = store.read(|tx| logs::too_many(tx, 37)).wait().unwrap();
+        let last = too_many[0].1;
+        let clear = |kept: i64| store.write(move |tx| logs::clear(tx, app, NOW + 1 + -kept, 10_000)).wait().unwrap();
+        let trim = || store.write(move |tx| logs::trim(tx, app, last, 100)).wait().unwrap();
+        assert_eq!((too_many.len(), trim()), (1, 100), "the first piece");
+        assert_eq!((clear(50), trim(), trim()), (620, 13, 0), "only what was too much and is left");
+        assert_eq!(left(&store, app), (0..37).map(|age| age.to_string()).collect::<Vec<_>>());
+
+        let last = store.read(|tx| logs::too_many(tx, 30)).wait().unwrap()[0].1;
+        let trim = || store.write(move |tx| logs::trim(tx, app, last, 100)).wait().unwrap();
+        assert_eq!((clear(20), trim()), (17, 0), "nothing is too much any more");
+        assert_eq!(left(&store, app).len(), 20);
+
+        // Rows of a table that was emptied are numbered from the start again.
+        let last = store.read(|tx| logs::too_many(tx, 10)).wait().unwrap()[0].1;
+        assert_eq!(clear(0), 20);
+        let line = LogLine {
+            logged_at: NOW,
+            message: "new".to_owned(),
+            credential: None,
+            pc_user: None,
+            ip: "127.0.0.1".to_owned(),
+        };
+        store.write(move |tx| logs::insert(tx, app, &line)).wait().unwrap();
+        assert_eq!(store.write(move |tx| logs::trim(tx, app, last, 100)).wait().unwrap(), 0);
+        assert_eq!(left(&store, app), ["new"]);
     }
 
     #[test]

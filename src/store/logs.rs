@@ -18,8 +18,10 @@ const CLEAR: &str = "DELETE FROM logs WHERE id IN \
                      (SELECT id FROM logs WHERE app_id = $1 AND logged_at < $2 ORDER BY id LIMIT $3)";
 const CLEAN: &str = "DELETE FROM logs WHERE id IN \
                      (SELECT id FROM logs WHERE logged_at < $1 ORDER BY logged_at LIMIT $2)";
-const TOO_MANY: &str = "SELECT app_id, count(*) - $1 FROM logs GROUP BY app_id HAVING count(*) > $1";
-const TRIM: &str = "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE app_id = $1 ORDER BY id LIMIT $2)";
+const TOO_MANY: &str = "SELECT l.app_id, (SELECT id FROM logs WHERE app_id = l.app_id ORDER BY id DESC LIMIT 1 OFFSET $1) \
+                        FROM logs l GROUP BY l.app_id HAVING count(*) > $1";
+const TRIM: &str = "DELETE FROM logs WHERE id IN (SELECT id FROM logs WHERE app_id = $1 \
+                    AND id <= (SELECT id FROM logs WHERE app_id = $1 AND id = $2) ORDER BY id LIMIT $3)";
 
 /// Adds a line.
 pub fn insert(tx: &mut Tx<'_>, app: AppId, line: &LogLine) -> Result<()> {
@@ -57,14 +59,15 @@ pub fn clean(tx: &mut Tx<'_>, before: Time, limit: i64) -> Result<u64> {
     tx.exec(CLEAN, &[before.0.into(), limit.into()])
 }
 
-/// The apps that have more than `most` lines, and how many more.
+/// The apps that have more than `most` lines, and the row of the newest line that is too many.
 pub fn too_many(tx: &mut Tx<'_>, most: i64) -> Result<Vec<(AppId, i64)>> {
     tx.rows(TOO_MANY, &[most.into()], |row| Ok((AppId(row.int(0)?), row.int(1)?)))
 }
 
-/// Deletes an app's oldest lines. Answers how many.
-pub fn trim(tx: &mut Tx<'_>, app: AppId, count: i64) -> Result<u64> {
-    tx.exec(TRIM, &[app.0.into(), count.into()])
+/// Deletes at most `limit` of an app's oldest lines, up to the row `last`. None, if that is gone: somebody else has cleared
+/// the log since it was found, and what is left is not too much. Answers how many.
+pub fn trim(tx: &mut Tx<'_>, app: AppId, last: i64, limit: i64) -> Result<u64> {
+    tx.exec(TRIM, &[app.0.into(), last.into(), limit.into()])
 }
 
 fn line(row: &Row<'_>) -> Result<LogLine> {
