@@ -8,8 +8,8 @@ use clap::Args;
 use crate::config::Flags;
 use crate::domain::sealing::{self, SealingError};
 use crate::domain::vault::Vault;
-use crate::store::backup::{self, BackupError};
-use crate::store::lock::{self, LockError};
+use crate::store::backup::{self, BackupError, Copied};
+use crate::store::lock::{self, Lock, LockError};
 use crate::store::schema::VERSION;
 
 use super::backup::{document, exit, named, summary, with_progress};
@@ -40,11 +40,13 @@ pub(super) fn run(global: &Global, Arguments { file, force }: &Arguments) -> Res
     let config = global.load(Flags::default())?;
     let database = &config.database;
     let held = lock::hold(database).map_err(|error| locked(database, error))?;
-    let _import = lock::hold_import(database).map_err(|error| importing(database, error))?;
-    let copied = with_progress(global, "restoring", |watch| {
-        backup::restore(&held, file, database, *force, &stamp(now()), watch)
-    })
-    .map_err(|error| refused(error, file, database))?;
+    let copied = match copy(global, &held, file, database, *force) {
+        Ok(copied) => copied,
+        Err(error) => {
+            held.undo();
+            return Err(error);
+        }
+    };
 
     let mut document = document(&copied);
     document["file"] = file.to_string_lossy().into();
@@ -64,6 +66,16 @@ pub(super) fn run(global: &Global, Arguments { file, force }: &Arguments) -> Res
         note(&hint);
     }
     say(global, &document, &sentence)
+}
+
+fn copy(global: &Global, held: &Lock, file: &Path, database: &Path, force: bool) -> Result<Copied, Exit> {
+    let import = lock::hold_import(database).map_err(|error| importing(database, error))?;
+    let copied =
+        with_progress(global, "restoring", |watch| backup::restore(held, file, database, force, &stamp(now()), watch));
+    copied.map_err(|error| {
+        import.undo();
+        refused(error, file, database)
+    })
 }
 
 fn refused(error: BackupError, file: &Path, database: &Path) -> Exit {

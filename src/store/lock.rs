@@ -1,6 +1,7 @@
 //! The locks between processes: one server at a time uses a database (`<database>.lock`), one import at a time fills
 //! it (`<database>.import.lock`). They are operating-system locks: the files stay where they are, only the lock counts,
-//! and it goes with the process, however that ends. A server whose file is taken away makes it again, and writes nothing
+//! and it goes with the process, however that ends. Who did nothing may take those away that it made (`undo`): a lock is
+//! only taken on the file that has the name. A server whose file is taken away makes it again, and writes nothing
 //! while another server has the new one. What a file says is for people. Knows no SQL.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -26,6 +27,8 @@ pub struct Lock(Arc<Mutex<Held>>);
 struct Held {
     file: File,
     path: PathBuf,
+    /// Whether there was none before.
+    is_new: bool,
     /// What it says.
     text: Vec<u8>,
 }
@@ -33,9 +36,7 @@ struct Held {
 /// The right to be the one import into a database, and with it to remove what interrupted ones left, until it is
 /// dropped.
 #[derive(Debug)]
-pub struct ImportLock {
-    _file: File,
-}
+pub struct ImportLock(Held);
 
 /// Who serves a database, as they wrote it down themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,39 +77,48 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Takes the lock, or says who has it.
 pub fn hold(database: &Path) -> Result<Lock, LockError> {
-    let path = path(database, ".lock");
-    let file = take(database, path.clone())?;
-    Ok(Lock(Arc::new(Mutex::new(Held { file, path, text: Vec::new() }))))
+    take(database, path(database, ".lock")).map(|held| Lock(Arc::new(Mutex::new(held))))
 }
 
 /// Takes the import lock. Whoever has it may take every hidden app for a leftover.
 pub fn hold_import(database: &Path) -> Result<ImportLock, LockError> {
-    take(database, path(database, ".import.lock")).map(|file| ImportLock { _file: file })
+    take(database, path(database, ".import.lock")).map(ImportLock)
 }
 
-fn take(database: &Path, path: PathBuf) -> Result<File, LockError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    let opened = match options.clone().create_new(true).open(&path) {
-        Ok(made) => {
-            file::hand_over(&made, database);
-            Ok(made)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.create(true).truncate(false).open(&path),
-        Err(error) => Err(error),
-    };
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(error) => return Err(LockError::File { path, error }),
-    };
+fn take(database: &Path, path: PathBuf) -> Result<Held, LockError> {
+    let failed = |error| LockError::File { path: path.clone(), error };
+    let (mut file, mut is_new) = open(database, &path).map_err(failed)?;
     for _ in 0..GLANCES {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) if has_name(&file, &path) => return Ok(Held { file, path, is_new, text: Vec::new() }),
+            // Who had it has taken it away.
+            Ok(()) => (file, is_new) = open(database, &path).map_err(failed)?,
             Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
-            Err(TryLockError::Error(error)) => return Err(LockError::File { path, error }),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
     Err(LockError::Held(read(&mut file)))
+}
+
+/// The lock file, and whether there was none.
+fn open(database: &Path, path: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Ok(made) => {
+            file::hand_over(&made, database);
+            Ok((made, true))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create(true).truncate(false).open(path).map(|file| (file, false))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it is the file that others would lock.
+fn has_name(file: &File, path: &Path) -> bool {
+    matches!((FileId::of(path), FileId::of_open(file)), (Ok(there), Ok(ours)) if there == ours)
 }
 
 /// Takes the lock, and waits at most so long for whoever has it.
@@ -144,12 +154,31 @@ impl Lock {
         held.write()
     }
 
+    /// Gives it up for one who did nothing with it: its file goes, if there was none before.
+    pub fn undo(self) {
+        self.held().undo();
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl ImportLock {
+    /// As [`Lock::undo`].
+    pub fn undo(self) {
+        self.0.undo();
+    }
+}
+
 impl Held {
+    /// While it is locked: who has opened it meanwhile sees that it lost its name.
+    fn undo(&self) {
+        if self.is_new {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
     fn write(&mut self) -> io::Result<()> {
         self.file.rewind()?;
         self.file.set_len(0)?;
@@ -159,13 +188,13 @@ impl Held {
     /// Whether it is still the file that others would lock. Whoever removes it (it looks like a leftover) takes nothing
     /// from us yet, but the next server would lock another file of that name: so that one is locked at once.
     fn keep(&mut self) -> Result<(), Error> {
-        if matches!((FileId::of(&self.path), FileId::of_open(&self.file)), (Ok(there), Ok(ours)) if there == ours) {
+        if has_name(&self.file, &self.path) {
             return Ok(());
         }
         // The name without `.lock`.
         match take(&self.path.with_extension(""), self.path.clone()) {
-            Ok(file) => {
-                self.file = file;
+            Ok(held) => {
+                self.file = held.file;
                 let written = self.write();
                 tracing::warn!(file = %self.path.display(), ?written, "the lock file was removed; it was made again");
                 Ok(())
@@ -281,5 +310,23 @@ mod tests {
         assert!(matches!(hold_import(&database), Err(LockError::Held(None))));
         drop(import);
         hold_import(&database).expect("free again");
+    }
+
+    #[test]
+    fn who_did_nothing_takes_away_what_it_made_and_nobody_is_left_with_a_file_without_a_name() {
+        let dir = tempfile::tempdir().expect("folder");
+        let database = dir.path().join("a.db");
+        let path = dir.path().join("a.db.lock");
+        let first = hold(&database).expect("free");
+        let (waits, _) = open(&database, &path).expect("opens");
+        first.undo();
+        assert!(!path.exists());
+        waits.try_lock().expect("free");
+        assert!(!has_name(&waits, &path), "no lock for anybody");
+        let second = hold(&database).expect("free");
+        assert!(matches!(hold(&database), Err(LockError::Held(None))));
+        drop(second);
+        hold(&database).expect("free").undo();
+        assert!(path.exists(), "it was there before");
     }
 }

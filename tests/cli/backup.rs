@@ -8,9 +8,14 @@ use support::{Fixture, until};
 
 /// The names in a folder, but for locks.
 pub(super) fn names(folder: &Path) -> Vec<String> {
+    let mut names = all_names(folder);
+    names.retain(|name| !name.ends_with(".lock"));
+    names
+}
+
+pub(super) fn all_names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<String> = entries.map(|name| name.into_string().expect("UTF-8")).collect();
-    names.retain(|name| !name.ends_with(".lock"));
     names.sort();
     names
 }

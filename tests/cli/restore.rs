@@ -3,7 +3,7 @@
 
 use keystead::store::lock;
 
-use super::backup::{checksum, damage, leave_a_log, names};
+use super::backup::{all_names, checksum, damage, leave_a_log, names};
 use super::*;
 
 /// A database whose backup is `copy.db`, and which has changed since. The checksums of the backup, and of the database.
@@ -144,7 +144,7 @@ fn what_is_no_good_backup_is_refused_before_anything_is_touched() {
     let newer = rusqlite::Connection::open(keystead.path("newer.db")).unwrap();
     newer.execute_batch("UPDATE schema_version SET version = 99").unwrap();
     drop(newer);
-    let before = names(&keystead.path(""));
+    let before = all_names(&keystead.path(""));
     for (file, code, saying) in [
         ("damaged.db", 7, "is as it was: take another backup"),
         ("foreign.db", 4, "is not a Keystead database"),
@@ -155,8 +155,22 @@ fn what_is_no_good_backup_is_refused_before_anything_is_touched() {
         ("-", 2, "a pipe cannot be verified"),
     ] {
         keystead.fails(&["restore", file, "--force"], code, saying);
-        assert_eq!(names(&keystead.path("")), before, "{file}");
+        assert_eq!(all_names(&keystead.path("")), before, "{file}");
+        if file != "keystead.db" {
+            let saying = saying.replace("is as it was: ", "");
+            let saying = saying.trim_start_matches("take another");
+            keystead.fails(&["restore", file, "--database", "drill.db"], code, saying);
+            assert_eq!(all_names(&keystead.path("")), before, "{file} to a new name: not even locks are left");
+        }
     }
+    keystead.fails(&["restore", "copy.db", "--database", "newer.db"], 1, "--force");
+    assert_eq!(all_names(&keystead.path("")), before, "a refusal leaves no lock beside what is there");
+    let import = lock::hold_import(&keystead.path("drill.db")).expect("free");
+    keystead.fails(&["restore", "copy.db", "--database", "drill.db"], 5, "an import is filling");
+    let left =
+        all_names(&keystead.path("")).into_iter().filter(|name| name.starts_with("drill.db")).collect::<Vec<_>>();
+    assert_eq!(left, ["drill.db.import.lock"], "that is another's");
+    drop(import);
     assert_eq!(checksum(&keystead, "keystead.db"), now);
 }
 
