@@ -10,10 +10,12 @@ use ipnet::IpNet;
 
 pub use self::flags::Flags;
 pub use self::mail::Smtp;
+pub use self::strangers::{Stranger, strangers};
 pub use self::value::{Level, LogFormat, MailTls, Rate, Secret};
 
 mod flags;
 mod mail;
+mod strangers;
 mod value;
 
 /// One row of the table.
@@ -294,7 +296,11 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
     for (key, value) in table {
         let Some(setting) = TABLE.iter().find(|setting| setting.name == key) else {
             // A heading makes a table of what follows it.
-            let nearest = if value.is_table() { " (settings have no [headings])".to_owned() } else { nearest(&key) };
+            let nearest = if value.is_table() {
+                " (settings have no [headings])".to_owned()
+            } else {
+                near(&key, |setting| setting.name.to_owned())
+            };
             return Err(ConfigError::UnknownKey { path: shown, nearest, key });
         };
         let text = as_text(&value).ok_or_else(|| ConfigError::BadValue { path: shown.clone(), key })?;
@@ -321,13 +327,13 @@ fn as_text(value: &toml::Value) -> Option<String> {
     }
 }
 
-/// The settings whose names are nearest to `key`, as a clause of a message.
-fn nearest(key: &str) -> String {
+/// The settings whose names are nearest to `key`, spelled so, as a clause of a message.
+fn near(key: &str, spell: impl Fn(&'static Setting) -> String) -> String {
     let key = key.to_ascii_lowercase().replace('_', "-");
     let mut near: Vec<_> =
-        TABLE.iter().map(|s| (value::distance(&key, s.name), s.name)).filter(|(far, _)| *far <= 3).collect();
-    near.sort_unstable();
-    let names: Vec<_> = near.iter().take(3).map(|(_, name)| *name).collect();
+        TABLE.iter().map(|s| (value::distance(&key, s.name), s)).filter(|(far, _)| *far <= 3).collect();
+    near.sort_unstable_by_key(|(far, setting)| (*far, setting.name));
+    let names: Vec<_> = near.into_iter().take(3).map(|(_, setting)| spell(setting)).collect();
     if names.is_empty() { String::new() } else { format!(" (did you mean {}?)", names.join(" or ")) }
 }
 

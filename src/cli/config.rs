@@ -73,7 +73,7 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
 }
 
 fn show(global: &Global, flags: Flags) -> Result<(), Exit> {
-    let config = global.load(flags)?;
+    let config = global.load_and_tell(flags)?;
     let rows: Vec<Row<'_>> = config
         .list()
         .map(|(setting, given)| Row {

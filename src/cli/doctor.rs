@@ -96,7 +96,7 @@ const CHECKS: &[(&str, Check)] = &[
 ];
 
 pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Exit> {
-    let config = global.load(arguments.flags)?;
+    let config = global.load_and_tell(arguments.flags)?;
     let length = |ending| std::fs::metadata(file::beside(&config.database, ending)).map_or(0, |file| file.len());
     let (size, log) = (length(""), length("-wal"));
     let schema = if config.database.exists() {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, strangers};
 use crate::model::time::Time;
 
 pub use self::exit::{Code, Exit};
@@ -100,6 +100,15 @@ impl Global {
         let database = self.database.as_ref().map(|path| path.to_string_lossy().into_owned());
         Config::load(&flags.or("database", database), file.as_deref())
             .map_err(|error| Exit::new(Code::Configuration, error.to_string()))
+    }
+
+    /// The same for a command that is asked how the settings stand: it tells of variables that may have been meant for one.
+    pub(crate) fn load_and_tell(&self, flags: Flags) -> Result<Config, Exit> {
+        for stranger in strangers() {
+            let (name, nearest) = (stranger.name, stranger.nearest);
+            note(&format!("{name} is set and is no setting{nearest}; `keystead config show` lists them all"));
+        }
+        self.load(flags)
     }
 }
 

@@ -9,7 +9,7 @@ use super::cleanup::CleanUp;
 use super::schedule::Schedule;
 use super::{Code, Exit, Global};
 use crate::clock::{Clock, Steady};
-use crate::config::{Config, Flags, Rate};
+use crate::config::{Config, Flags, Rate, strangers};
 use crate::domain::guesses::{self, Allowance, Guesses};
 use crate::domain::hashing::Hashing;
 use crate::domain::lists::Lists;
@@ -58,6 +58,10 @@ pub(super) fn serve(config: &Config, ready: impl FnOnce(&Ctx, SocketAddr) -> Res
     let lock = take_lock(config, handed.is_some()).map_err(|error| locked(&config.database, error))?;
     let log = http::log::start(config)
         .map_err(|error| Exit::failure(format!("cannot start the thread that writes the log: {error}")))?;
+    for stranger in strangers() {
+        let (variable, nearest) = (stranger.name, stranger.nearest);
+        tracing::warn!(variable, "this variable is no setting{nearest}; `keystead config show` lists them all");
+    }
     let lists = Lists::load(config.vpn_list.as_deref(), config.leaked_passwords.as_deref())
         .map_err(|error| Exit::new(Code::Configuration, error.to_string()))?;
     let vault = Vault::read(config.vault_key.as_deref())?;

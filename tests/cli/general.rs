@@ -145,6 +145,46 @@ fn options_come_from_the_environment_too() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_variable_that_is_no_setting_is_told_by_its_name() {
+    let keystead = Keystead::with_app();
+    let strange = |arguments: &[&str]| {
+        let mut command = keystead.command(arguments);
+        command.env("KEYSTEAD_REDERS", "a-secret-value").env("KEYSTEAD_NONSENSE_OF_MINE", "a-secret-value");
+        // A Kubernetes service of this name, the program's own options, and what the scripts of this project set.
+        for name in ["SERVICE_HOST", "PORT_8080_TCP", "APP", "BIN", "READERS"] {
+            command.env(format!("KEYSTEAD_{name}"), if name == "READERS" { "3" } else { "x" });
+        }
+        command
+    };
+    let assert_told = |told: &str| {
+        assert!(told.contains("KEYSTEAD_REDERS") && told.contains("did you mean KEYSTEAD_READERS?"), "{told}");
+        assert!(told.contains("KEYSTEAD_NONSENSE_OF_MINE") && told.contains("`keystead config show` lists"), "{told}");
+        assert_eq!(told.matches("KEYSTEAD_").count(), 3, "nothing else: {told}");
+        assert!(!told.contains("a-secret-value"), "{told}");
+    };
+    for arguments in [&["config", "show"][..], &["config", "show", "--json"], &["doctor"]] {
+        let output = strange(arguments).output().expect("runs");
+        assert_told(&String::from_utf8(output.stderr).expect("UTF-8"));
+        assert!(!String::from_utf8(output.stdout).expect("UTF-8").contains("a-secret-value"));
+    }
+    for command in ["serve", "quickstart"] {
+        let mut server = strange(&[command, "--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        let mut server = server.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut lines = BufReader::new(server.stderr.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
+        let mut told: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("listening on ")).collect();
+        // The log has a thread of its own; all of it is written when the server ends.
+        rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::TERM)
+            .expect("a running server");
+        told.extend(lines);
+        server.wait().expect("ends");
+        assert_told(&told.join("\n"));
+    }
+    let output = strange(&["app", "list"]).output().expect("runs");
+    assert_eq!(String::from_utf8(output.stderr).expect("UTF-8"), "", "a command that uses hardly any setting");
+}
+
+#[test]
 fn every_command_has_help_with_examples() {
     let keystead = Keystead::new();
     for noun in
