@@ -27,7 +27,10 @@ pub(crate) struct Db {
 impl Db {
     /// Opens the database; makes it if there is none.
     pub(crate) fn open(global: &Global) -> Result<Db, Exit> {
-        let path = global.load(Flags::default())?.database;
+        Db::at(global.load(Flags::default())?.database)
+    }
+
+    fn at(path: PathBuf) -> Result<Db, Exit> {
         let store = Store::open(&Options::small(&path))?;
         tell_upgrade(&store, &path);
         Ok(Db { store, path, wrote: false })
@@ -35,16 +38,7 @@ impl Db {
 
     /// Opens the database; there must be one.
     pub(crate) fn existing(global: &Global) -> Result<Db, Exit> {
-        let path = global.load(Flags::default())?.database;
-        if !path.exists() {
-            let text = format!(
-                "there is no database {}; make one with `keystead app create NAME` or `keystead quickstart`, or name \
-                 another with --database",
-                path.display()
-            );
-            return Err(Exit::new(Code::Database, text));
-        }
-        Db::open(global)
+        Db::at(existing(global)?)
     }
 
     /// The database file.
@@ -116,6 +110,20 @@ impl Db {
             (_, Some(name)) => Err(Exit::usage(format!("several owners have an app {name:?}: say --app OWNER/NAME"))),
         }
     }
+}
+
+/// The path of the database; there must be one.
+pub(super) fn existing(global: &Global) -> Result<PathBuf, Exit> {
+    let path = global.load(Flags::default())?.database;
+    if path.exists() {
+        return Ok(path);
+    }
+    let text = format!(
+        "there is no database {}; make one with `keystead app create NAME` or `keystead quickstart`, or name another with \
+         --database",
+        path.display()
+    );
+    Err(Exit::new(Code::Database, text))
 }
 
 /// People are told that their file is another now, and where the old one is.

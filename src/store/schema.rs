@@ -43,13 +43,7 @@ fn prepare_with(
 ) -> Result<Option<Upgraded>> {
     let copy = match version(db, path)? {
         Some(found) if found == newest => return Ok(None),
-        Some(found) if found > newest => {
-            return Err(Error::Unfit(format!(
-                "{} was written by a newer Keystead (schema {found}, this program knows {newest}); use that version or \
-                 a backup from before the upgrade",
-                path.display()
-            )));
-        }
+        Some(found) if found > newest => return Err(too_new(path, found)),
         Some(found) => Some(copy_aside(db, path, found)?),
         None => None,
     };
@@ -72,6 +66,15 @@ fn prepare_with(
     }
     tx.commit().map_err(sqlite::error)?;
     Ok(from.zip(copy).map(|(from, copy)| Upgraded { from, copy }))
+}
+
+/// What is said of a database that this program does not understand.
+pub fn too_new(path: &Path, found: i64) -> Error {
+    Error::Unfit(format!(
+        "{} was written by a newer Keystead (schema {found}, this program knows {VERSION}); use that version or a backup \
+         from before the upgrade",
+        path.display()
+    ))
 }
 
 /// Reads one row, to see whether the file can be read.

@@ -90,6 +90,49 @@ fn check_says_whether_the_file_is_sound() {
 }
 
 #[test]
+fn check_changes_nothing_whatever_version_the_file_is_of() {
+    let keystead = Keystead::new();
+    upgrade::old_database(&keystead);
+    let unchanged = |file: &str, looks: &dyn Fn()| {
+        let (before, beside) = (std::fs::read(keystead.path(file)).unwrap(), backup::names(&keystead.path("")));
+        looks();
+        assert_eq!(std::fs::read(keystead.path(file)).unwrap(), before, "{file}");
+        assert_eq!(backup::names(&keystead.path("")), beside, "{file}");
+    };
+    unchanged("keystead.db", &|| {
+        let ran = keystead.run(&["check"]);
+        assert_eq!((ran.code, &*ran.out), (0, "keystead.db is sound\n"), "{}", ran.err);
+        assert!(ran.err.contains("has schema 2") && ran.err.contains("would upgrade it to 4"), "{}", ran.err);
+        assert_eq!(keystead.json(&["check"]), json!({ "sound": true, "problems": [] }));
+    });
+    let old = rusqlite::Connection::open(keystead.database()).expect("opens");
+    old.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO devices VALUES (99, 'PC-1', 8)").expect("writes");
+    drop(old);
+    unchanged("keystead.db", &|| {
+        let ran = keystead.run(&["check"]);
+        assert!(ran.code == 7 && ran.out.contains("points to nothing in users"), "{}{}", ran.out, ran.err);
+    });
+    let old = rusqlite::Connection::open(keystead.database()).expect("opens");
+    old.execute_batch("DELETE FROM devices WHERE user_id = 99").expect("writes");
+    drop(old);
+
+    // A backup of this version, which is one file without a log; and one of a version to come.
+    keystead.ok(&["app", "list"]);
+    keystead.ok(&["backup", "copy.db"]);
+    unchanged("copy.db", &|| assert!(keystead.ok(&["check", "--database", "copy.db"]).contains("copy.db is sound")));
+    let newer = rusqlite::Connection::open(keystead.path("copy.db")).expect("opens");
+    newer.execute_batch("UPDATE schema_version SET version = 99").expect("writes");
+    drop(newer);
+    unchanged("copy.db", &|| {
+        keystead.fails(&["check", "--database", "copy.db"], 4, "a newer Keystead (schema 99");
+    });
+    std::fs::write(keystead.path("empty.db"), "").expect("writes");
+    unchanged("empty.db", &|| {
+        keystead.fails(&["check", "--database", "empty.db"], 4, "is an empty database");
+    });
+}
+
+#[test]
 fn check_tells_of_damage() {
     let keystead = Keystead::with_app();
     keystead.ok(&["license", "create", "--count", "5000"]);
