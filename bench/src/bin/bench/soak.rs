@@ -15,6 +15,9 @@ use super::client::{Client, Result};
 use super::data::Data;
 use super::graph::{self, Line};
 use super::server::Server;
+use report::{Look, MEASURES, percentile};
+
+mod report;
 
 /// Programs of customers at work at the same time.
 const CLIENTS: u64 = 24;
@@ -31,16 +34,6 @@ const BACKUPS: Duration = Duration::from_secs(60);
 const OLD_SESSIONS_A_SECOND: u64 = 500;
 /// How long the clean-up keeps a session that is over, in seconds.
 const KEPT: i64 = 86_400;
-
-/// What one look found.
-struct Look {
-    minute: f64,
-    values: [f64; MEASURES.len()],
-}
-
-/// What is looked at.
-const MEASURES: [&str; 6] =
-    ["memory, MiB", "open files", "write-ahead log, MiB", "check p50, ms", "check p99, ms", "write p99, ms"];
 
 /// What the clients found since the last look.
 #[derive(Default)]
@@ -238,34 +231,6 @@ impl Shared<'_> {
         }
         Ok(looks)
     }
-
-    fn report(&self, minutes: u32, looks: &[Look]) -> String {
-        let mut report = format!(
-            "- {minutes} minutes, {CLIENTS} clients, {} requests, {} commands, {} backups; the clean-up found \
-             {OLD_SESSIONS_A_SECOND} old sessions a second\n\n\
-             | | at the start | at the end | least | most |\n|---|---:|---:|---:|---:|\n",
-            self.requests.load(Ordering::Relaxed),
-            self.commands.load(Ordering::Relaxed),
-            self.backups.load(Ordering::Relaxed)
-        );
-        // The first tenth warms up; then a fifth is the start, and the last fifth the end.
-        let part = |from: usize, to: usize| &looks[looks.len() * from / 10..looks.len() * to / 10];
-        for (n, name) in MEASURES.iter().enumerate() {
-            let of = |part: &[Look]| percentile(&mut part.iter().map(|look| look.values[n]).collect::<Vec<_>>(), 0.5);
-            let all = looks.iter().map(|look| look.values[n]);
-            let (least, most) = (all.clone().fold(f64::NAN, f64::min), all.fold(f64::NAN, f64::max));
-            let (start, end) = (of(part(1, 3)), of(part(8, 10)));
-            report += &format!("| {name} | {start:.2} | {end:.2} | {least:.2} | {most:.2} |\n");
-        }
-        report
-    }
-}
-
-/// NaN if there is nothing.
-fn percentile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = (values.len() as f64 * share) as usize;
-    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
 /// Sessions whose time to be deleted comes while the load goes on, evenly.
