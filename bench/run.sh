@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Measures Keystead on this machine. Nothing is sent to any address but 127.0.0.1.
+# Measures Keystead on this machine. Nothing is sent to any address but 127.0.0.1, and nothing from outside 127.0.0.0/8.
 #
 #   bench/run.sh [--rows N] [--seconds S] [--rounds R] [--keep]    calls against a bare hyper server and argon2, latency,
 #                                                                  memory, start; with N licenses (up to ten million)
-#   bench/run.sh soak [--minutes M]                                mixed load for a long time, with a graph
+#   bench/run.sh soak [--minutes M]                                mixed load of all formats for a long time, with a graph
 #   bench/run.sh idle [COUNT]                                      what connections cost that say nothing (needs Python)
 #
 # Markdown on stdout, progress on stderr. KEYSTEAD_BIN measures that binary instead of building one.

@@ -25,7 +25,10 @@ pub struct Data {
     pub keystead: Keystead,
     pub rows: u64,
     folder: PathBuf,
-    app: String,
+    /// What `app create` printed.
+    app: Value,
+    /// How every body names it.
+    named: String,
     sessions: Vec<String>,
     /// Licenses from here on wait to be redeemed.
     unused: u64,
@@ -44,11 +47,23 @@ impl Data {
             fs::write(folder.join("filled"), "")?;
         }
         let app: Value = serde_json::from_str(&fs::read_to_string(folder.join("app.json"))?)?;
-        let text = |field: &str| app[field].as_str().ok_or(format!("no {field} in app.json"));
-        let app = format!("name={}&ownerid={}", text("name")?, text("ownerid")?);
-        let mut data = Data { keystead, rows, folder: folder.to_owned(), app, sessions: Vec::new(), unused: 1 };
+        let mut data = Data {
+            keystead,
+            rows,
+            folder: folder.to_owned(),
+            app,
+            named: String::new(),
+            sessions: Vec::new(),
+            unused: 1,
+        };
+        data.named = format!("name={}&ownerid={}", data.app("name")?, data.app("ownerid")?);
         data.prepare()?;
         Ok(data)
+    }
+
+    /// What the app's clients know of it: `name`, `ownerid`, `secret`, `id`, `api_key`, `api_secret`.
+    pub fn app(&self, field: &str) -> Result<&str> {
+        Ok(self.app[field].as_str().ok_or(format!("no {field} in app.json"))?)
     }
 
     /// The file with the bodies of a call.
@@ -56,14 +71,9 @@ impl Data {
         self.folder.join(call)
     }
 
-    /// The app as every body names it.
-    pub fn app(&self) -> &str {
-        &self.app
-    }
-
     /// The body of an `init`.
     pub fn init(&self, n: usize) -> String {
-        format!("type=init&{}&ver=1.0&enckey={n:032x}", self.app)
+        format!("type=init&{}&ver=1.0&enckey={n:032x}", self.named)
     }
 
     /// Bodies for so many registrations, each with a key of its own that no one has redeemed.
@@ -77,7 +87,7 @@ impl Data {
                 format!(
                     "type=register&{}&sessionid={session}&username=new-{key}&pass=correct-horse-{n}&key={key}\
                      &hwid=machine-{key}",
-                    self.app
+                    self.named
                 )
             })
             .collect();
@@ -114,13 +124,13 @@ impl Data {
             self.unused = unused;
             keys
         };
-        let server = self.keystead.serve(&[])?;
+        let server = self.keystead.serve()?;
         let mut client = Client::to(server.address)?;
         for n in 0..SESSIONS {
             let answer = client.success(&self.init(n))?;
             self.sessions.push(answer["sessionid"].as_str().ok_or("no sessionid")?.to_owned());
         }
-        let app = &self.app;
+        let app = &self.named;
         let redeemed = self.rows.div_ceil(fill::LICENSES_OF_A_USER);
         let asked = redeemed.min(ASKED);
         let mut license = Vec::new();

@@ -122,7 +122,7 @@ impl Plan {
     /// Everything that is compared with the bare server or with argon2.
     fn usual(&self, bare: &Bare, data: &mut Data, figures: &mut Figures, cores: u32) -> Result<()> {
         let registrations = self.registrations(data, figures, cores)?;
-        let server = data.keystead.serve(&[])?;
+        let server = data.keystead.serve()?;
         // What a server at rest takes is looked at when its threads have started and nobody has asked anything.
         Client::to(server.address)?.success(&data.init(0))?;
         figures.add("idle MiB", mib(server.resident()?));
@@ -194,7 +194,7 @@ impl Plan {
     fn rows(&self, name: &str, data: &mut Data, figures: &mut Figures) -> Result<()> {
         let registrations = self.registrations(data, figures, machine::cores())?;
         let start = Instant::now();
-        let server = data.keystead.serve(&[])?;
+        let server = data.keystead.serve()?;
         Client::to(server.address)?.success(&data.init(0))?;
         figures.add(&format!("{name} start ms"), start.elapsed().as_secs_f64() * 1000.0);
         let load = self.load(self.connections);

@@ -3,6 +3,8 @@
 
 mod client;
 mod data;
+#[path = "../../../../tests/support/envelope.rs"]
+mod envelope;
 mod figures;
 mod fill;
 mod graph;
@@ -62,7 +64,8 @@ enum What {
         #[arg(long)]
         keep: bool,
     },
-    /// Mixed load for a long time, with backups, clean-up and commands; Markdown on stdout, a graph in bench/soak.svg
+    /// Mixed load of all formats for a long time, with strangers, backups, clean-up and commands; Markdown on stdout, a
+    /// graph in bench/soak.svg
     Soak {
         /// How long
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1440))]

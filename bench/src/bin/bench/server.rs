@@ -44,9 +44,14 @@ impl Keystead {
         Ok(String::from_utf8(done.stdout)?)
     }
 
-    /// Starts to serve.
-    pub fn serve(&self, arguments: &[&str]) -> Result<Server> {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--rate-limit", "off"]);
+    /// Starts to serve, without limits: all load comes from one address.
+    pub fn serve(&self) -> Result<Server> {
+        self.serve_with(&["--rate-limit", "off"])
+    }
+
+    /// Starts to serve with these settings.
+    pub fn serve_with(&self, arguments: &[&str]) -> Result<Server> {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         Server::start(command.args(arguments), &self.database.with_extension("log"))
     }
 }

@@ -1,6 +1,7 @@
-//! A long time of mixed load, with clean-up, backups and an operator's commands going on: whether memory, open files,
-//! the write-ahead log and latency stand at the end where they stood at the start. Load is bounded: each client waits
-//! between its rounds.
+//! A long time of mixed load, as a server that strangers can reach has it: customers of all formats from several addresses,
+//! others who guess and flood, clean-up, backups and an operator's commands. Whether memory, open files, the write-ahead
+//! log and latency stand at the end where they stood at the start. Load is bounded: everybody waits between rounds.
+//! Who asks what is in the files below; any answer that is not expected ends the run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,22 +12,31 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
-use super::client::{Client, Result};
+use super::client::Result;
 use super::data::Data;
 use super::graph::{self, Line};
 use super::server::Server;
+use customer::{CUSTOMERS, Customer, FORMATS};
 use report::{Look, MEASURES, percentile};
+use strangers::Wrong;
 
+mod authgate;
+mod authly;
+mod customer;
+mod keyauth;
 mod report;
+mod strangers;
+mod wacht;
 
-/// Programs of customers at work at the same time.
-const CLIENTS: u64 = 24;
-/// One round of a client takes at least so long: about a thousand requests a second together.
-const ROUND: Duration = Duration::from_millis(300);
+/// What is not as it is by default. API 1.0 is off otherwise; and the sessions that a flood leaves behind reach their limit
+/// within a minute, not after several, so that they do not look like a leak. All other limits are the server's own.
+const SETTINGS: [&str; 4] = ["--api-1-0", "true", "--unvalidated-per-address", "500"];
 /// Between two looks at the server.
 const LOOK: Duration = Duration::from_secs(5);
-/// Licenses at the start; few enough that the file is not what grows.
+/// Licenses at the start; few enough that the file is not what grows. A run of many hours needs more: some 550 are redeemed in
+/// a minute, and no program takes another one's.
 const LICENSES: u64 = 200_000;
+const LICENSES_A_MINUTE: u64 = 800;
 /// Between two commands of the operator, and between two backups.
 const COMMANDS: Duration = Duration::from_secs(5);
 const BACKUPS: Duration = Duration::from_secs(60);
@@ -35,7 +45,7 @@ const OLD_SESSIONS_A_SECOND: u64 = 500;
 /// How long the clean-up keeps a session that is over, in seconds.
 const KEPT: i64 = 86_400;
 
-/// What the clients found since the last look.
+/// What the customers found since the last look, in milliseconds.
 #[derive(Default)]
 struct Found {
     check: Vec<f64>,
@@ -48,31 +58,44 @@ struct Shared<'a> {
     server: &'a Server,
     over: AtomicBool,
     found: Mutex<Found>,
-    requests: AtomicU64,
+    /// Of each format.
+    requests: [AtomicU64; FORMATS.len()],
+    guesses: Wrong,
+    flood: Wrong,
+    /// Of each customer the last user that has a password: whom strangers would like to be.
+    names: Mutex<Vec<Option<String>>>,
     commands: AtomicU64,
     backups: AtomicU64,
 }
 
 /// Loads a server for `minutes`; the report, and its graph in a file.
 pub fn run(program: &Path, folder: &Path, minutes: u32, graph: &Path) -> Result<String> {
-    let data = Data::make(program, &folder.join("soak"), LICENSES)?;
+    let licenses = LICENSES.max(u64::from(minutes) * LICENSES_A_MINUTE);
+    let data = Data::make(program, &folder.join("soak"), licenses)?;
     let time = Duration::from_secs(u64::from(minutes) * 60);
     old_sessions(&data.keystead.database, time)?;
-    let server = data.keystead.serve(&[])?;
+    let server = data.keystead.serve_with(&SETTINGS)?;
     let shared = Shared {
         data: &data,
         server: &server,
         over: AtomicBool::new(false),
         found: Mutex::default(),
-        requests: AtomicU64::new(0),
+        requests: Default::default(),
+        guesses: Wrong::default(),
+        flood: Wrong::default(),
+        names: Mutex::new(vec![None; CUSTOMERS as usize]),
         commands: AtomicU64::new(0),
         backups: AtomicU64::new(0),
     };
     let looks = thread::scope(|scope| -> Result<Vec<Look>> {
         let mut working = Vec::new();
-        for n in 0..CLIENTS {
+        for n in 0..CUSTOMERS {
             let shared = &shared;
-            working.push(scope.spawn(move || shared.until_over(|| shared.client(n))));
+            working.push(scope.spawn(move || shared.until_over(|| Customer::visit(shared, n))));
+        }
+        working.push(scope.spawn(|| shared.until_over(|| strangers::guess(&shared))));
+        for _ in 0..strangers::FLOODS {
+            working.push(scope.spawn(|| shared.until_over(|| strangers::flood(&shared))));
         }
         working.push(scope.spawn(|| shared.until_over(|| shared.operator())));
         working.push(scope.spawn(|| shared.until_over(|| shared.back_up(folder))));
@@ -110,70 +133,6 @@ impl Shared<'_> {
         while since.elapsed() < time && !self.is_over() {
             thread::sleep(Duration::from_millis(50).min(time));
         }
-    }
-
-    /// A customer's program, started again and again: mostly with a key of old, sometimes with a new one; sometimes
-    /// somebody registers and logs in with a password.
-    fn client(&self, n: u64) -> Result<()> {
-        let mut client = Client::to(self.server.address)?;
-        let mut unused = (n..).step_by(CLIENTS as usize).filter(|n| !super::fill::is_redeemed(*n));
-        for round in 0.. {
-            let since = Instant::now();
-            if self.is_over() {
-                break;
-            }
-            let opened = self.timed(&mut client, &self.data.init(round), |found| &mut found.write)?;
-            let session = opened["sessionid"].as_str().ok_or("no sessionid")?.to_owned();
-            let call = |what: &str| format!("type={what}&{}&sessionid={session}", self.data.app());
-            // A key that somebody has redeemed on his own device stays his: each client has its own.
-            let old = (round as u64 % 50 * CLIENTS + n) * super::fill::LICENSES_OF_A_USER;
-            let login = match round % 40 {
-                7 => {
-                    let key = super::fill::key(unused.next().ok_or("no keys left: run for a shorter time")?);
-                    format!("{}&username=soak-{key}&pass=correct-horse&key={key}&hwid=soak-{n}", call("register"))
-                }
-                3 | 13 | 23 | 33 => {
-                    let key = super::fill::key(unused.next().ok_or("no keys left: run for a shorter time")?);
-                    format!("{}&key={key}&hwid=soak-{n}", call("license"))
-                }
-                _ => format!("{}&key={}&hwid={}", call("license"), super::fill::key(old), super::fill::hwid(old)),
-            };
-            if round % 40 == 7 {
-                client.success(&login)?;
-                self.requests.fetch_add(1, Ordering::Relaxed);
-                // And again by password: both hash, which is not what the other latencies are about.
-                client.success(&login.replacen("type=register", "type=login", 1))?;
-                self.requests.fetch_add(1, Ordering::Relaxed);
-            } else {
-                self.timed(&mut client, &login, |found| &mut found.write)?;
-            }
-            for _ in 0..5 {
-                self.timed(&mut client, &call("check"), |found| &mut found.check)?;
-            }
-            client.success(&format!("{}&varid=motd", call("var")))?;
-            self.timed(&mut client, &format!("{}&var=seen&data={round}", call("setvar")), |found| &mut found.write)?;
-            client.success(&format!("{}&var=seen", call("getvar")))?;
-            self.timed(&mut client, &call("logout"), |found| &mut found.write)?;
-            self.requests.fetch_add(2, Ordering::Relaxed);
-            thread::sleep(ROUND.saturating_sub(since.elapsed()));
-        }
-        Ok(())
-    }
-
-    fn timed(
-        &self,
-        client: &mut Client,
-        form: &str,
-        kind: impl FnOnce(&mut Found) -> &mut Vec<f64>,
-    ) -> Result<serde_json::Value> {
-        let since = Instant::now();
-        let answer = client.success(form)?;
-        let took = since.elapsed().as_secs_f64() * 1000.0;
-        let mut found = self.found.lock().map_err(|_| "a client broke down")?;
-        kind(&mut found).push(took);
-        drop(found);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(answer)
     }
 
     /// An operator with the command line.

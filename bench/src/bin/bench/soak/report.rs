@@ -1,8 +1,9 @@
-//! What a long load says at its end: how much was asked, and each measure at the start and at the end. Asks nobody.
+//! What a long load says at its end: who asked how much, and each measure at the start and at the end. Asks nobody.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{CLIENTS, OLD_SESSIONS_A_SECOND, Shared};
+use super::customer::{ADDRESSES, CUSTOMERS, FORMATS};
+use super::{OLD_SESSIONS_A_SECOND, Shared};
 
 /// What one look found.
 pub(super) struct Look {
@@ -16,14 +17,25 @@ pub(super) const MEASURES: [&str; 6] =
 
 impl Shared<'_> {
     pub(super) fn report(&self, minutes: u32, looks: &[Look]) -> String {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut report = format!(
-            "- {minutes} minutes, {CLIENTS} clients, {} requests, {} commands, {} backups; the clean-up found \
-             {OLD_SESSIONS_A_SECOND} old sessions a second\n\n\
-             | | at the start | at the end | least | most |\n|---|---:|---:|---:|---:|\n",
-            self.requests.load(Ordering::Relaxed),
-            self.commands.load(Ordering::Relaxed),
-            self.backups.load(Ordering::Relaxed)
+            "- {minutes} minutes, {CUSTOMERS} customers' programs at {ADDRESSES} addresses, {} requests, none refused; \
+             {} commands, {} backups; the clean-up found {OLD_SESSIONS_A_SECOND} old sessions a second\n\
+             - beside them, each from an address of its own: {} wrong guesses, {} of them not looked at because of the \
+             limits; a flood of {} requests, {} of them refused by the limits\n\n",
+            self.requests.iter().map(count).sum::<u64>(),
+            count(&self.commands),
+            count(&self.backups),
+            count(&self.guesses.asked),
+            count(&self.guesses.limited),
+            count(&self.flood.asked),
+            count(&self.flood.limited),
         );
+        report += "| format | programs | requests |\n|---|---:|---:|\n";
+        for (format, requests) in FORMATS.iter().zip(&self.requests) {
+            report += &format!("| {} | {} | {} |\n", format.name, format.programs, count(requests));
+        }
+        report += "\n| | at the start | at the end | least | most |\n|---|---:|---:|---:|---:|\n";
         // The first tenth warms up; then a fifth is the start, and the last fifth the end.
         let part = |from: usize, to: usize| &looks[looks.len() * from / 10..looks.len() * to / 10];
         for (n, name) in MEASURES.iter().enumerate() {
