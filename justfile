@@ -36,7 +36,7 @@ deny-offline:
 bench *args:
     bench/run.sh {{ args }}
 
-# Twenty minutes of mixed load with clean-up, backups and commands; takes --minutes M. Draws bench/soak.svg.
+# Twenty minutes of mixed load of all formats, with strangers, clean-up, backups, commands; takes --minutes M.
 soak *args:
     bench/run.sh soak {{ args }}
 
