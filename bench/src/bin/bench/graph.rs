@@ -25,6 +25,8 @@ pub fn draw(file: &Path, lines: &[Line<'_>]) -> Result<()> {
         let drawn: Vec<_> = line.points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
         let most = drawn.iter().fold(0.0_f64, |most, (_, value)| most.max(*value));
         let end = line.points.last().map_or(1.0, |(minute, _)| *minute);
+        // Over a few minutes several labels would be the same.
+        let digits = usize::from(end < 10.0);
         let mut chart = ChartBuilder::on(panel)
             .caption(line.name, ("sans-serif", 15))
             .margin(6)
@@ -36,7 +38,7 @@ pub fn draw(file: &Path, lines: &[Line<'_>]) -> Result<()> {
             .y_labels(4)
             .max_light_lines(0)
             .light_line_style(WHITE)
-            .x_label_formatter(&|minute| format!("{minute:.0} min"))
+            .x_label_formatter(&|minute| format!("{minute:.digits$} min"))
             .draw()?;
         chart.draw_series(LineSeries::new(drawn, &BLUE))?;
     }
