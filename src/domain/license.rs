@@ -296,8 +296,12 @@ pub fn set_paused(tx: &mut Tx<'_>, app: &App, license: &License, paused: bool) -
 }
 
 fn log_out_license_only(tx: &mut Tx<'_>, app: &App, license: &License) -> Result<(), store::Error> {
-    if let Some(user) = license.used_by
-        && let Some(user) = users::by_id(tx, app.id, user)?
+    let user = match license.used_by {
+        Some(user) => users::by_id(tx, app.id, user)?,
+        // One whose license was deleted comes in by its name: a license of that key, made again, is its own.
+        None => users::by_name(tx, app.id, &license.key)?,
+    };
+    if let Some(user) = user
         && user.credential == Credential::License
     {
         sessions::invalidate_user(tx, user.id)?;
@@ -318,15 +322,16 @@ pub fn delete(tx: &mut Tx<'_>, app: AppId, license: &License) -> Result<Option<U
         licenses::delete(tx, license.id)?;
         return Ok(None);
     };
-    let by_others = |held: &Subscription| held.license.is_some_and(|id| id != license.id);
-    let is_last = has_made(tx, license, &user)? && !subscriptions::of_user(tx, user.id)?.iter().any(by_others);
-    licenses::delete(tx, license.id)?;
-    if !is_last {
-        return Ok(None);
-    }
     if fold(&user.name) == fold(&license.key) {
+        licenses::delete(tx, license.id)?;
         // Its name opens it where no license is its own: one that is left would, in the place of the name.
         licenses::release_of_user(tx, user.id)?;
+        return Ok(None);
+    }
+    let by_others = |held: &Subscription| held.license.is_some_and(|id| id != license.id);
+    let is_last = has_made(tx, app, license, &user)? && !subscriptions::of_user(tx, user.id)?.iter().any(by_others);
+    licenses::delete(tx, license.id)?;
+    if !is_last {
         return Ok(None);
     }
     users::set_credential(tx, user.id, &Credential::Locked)?;

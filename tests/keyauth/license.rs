@@ -1,5 +1,6 @@
 //! `license`: one call that registers or logs in (contract 4.4, E.2).
 
+use keystead::model::license::License;
 use keystead::model::user::Credential;
 
 use crate::support::{Fixture, Reply, Session, now};
@@ -110,6 +111,66 @@ fn a_ban_after_use_closes_the_door() {
     login.assert_refused("LICENSE_BANNED", "Your license is banned.");
     server.db.sql("UPDATE licenses SET banned = 0, ban_reason = NULL");
     assert!(license(&session, "KEY-1").success(), "unbanned, it is what it was");
+}
+
+/// Whoever came from elsewhere, and however: by a hash of its key, or with an upgrade that is told like the key itself.
+#[test]
+fn an_upgrade_does_not_inherit_who_was_imported_and_is_named_like_its_key() {
+    let db = Fixture::new();
+    let hash = |key: &str| Credential::Password(bcrypt::hash(key, 4).unwrap().replace("$2b$", "$2y$"));
+    for (name, credential) in [("HASH-1", hash("HASH-1")), ("HASH-2", hash("HASH-2")), ("BOTH", Credential::License)] {
+        let id = db.bare_user(name, credential, |_| {});
+        let own = db.license_with(name, |license| (license.used_at, license.used_by) = (Some(now()), Some(id)));
+        db.subscription(id, |held| held.license = Some(own));
+        if name == "BOTH" {
+            let used = |license: &mut License| (license.used_at, license.used_by) = (Some(now()), Some(id));
+            let came_by = db.license_with("UP-BOTH", used);
+            db.subscription(id, |held| held.license = Some(came_by));
+        } else {
+            db.license(&format!("UP-{name}"));
+        }
+    }
+    let server = db.serve(&[]);
+    let session = server.init();
+    let upgrade = |name: &str| session.call("upgrade", &[("username", name), ("key", &format!("UP-{name}"))]);
+    let delete = |key: &'static str| {
+        server.change(|db| {
+            let (app, license) = (db.app().id, db.license_now(key));
+            let locked = db.write(move |tx| keystead::domain::license::delete(tx, app, &license).expect("deletes"));
+            assert!(locked.is_none(), "it comes in by its name");
+        });
+    };
+    assert_eq!(license(&session, "UP-BOTH").error(), "LICENSE_IN_USE");
+    assert!(upgrade("HASH-1").success());
+    delete("HASH-1");
+    delete("HASH-2");
+    delete("BOTH");
+    assert!(upgrade("HASH-2").success());
+    for name in ["HASH-1", "HASH-2", "BOTH"] {
+        for time in ["first", "second"] {
+            let reply = license(&session, name);
+            assert!(reply.success(), "{name}, the {time} time: {reply:?}");
+            assert!(!license(&session, &format!("UP-{name}")).success(), "{name}, after the {time} time");
+        }
+    }
+}
+
+#[test]
+fn a_license_made_again_and_banned_logs_out_who_is_named_like_it() {
+    let db = Fixture::new();
+    db.license("KEY-1");
+    let server = db.serve(&[]);
+    let session = server.init();
+    assert!(license(&session, "KEY-1").success());
+    server.change(|db| {
+        let (app, license) = (db.app().clone(), db.license_now("KEY-1"));
+        db.write(move |tx| keystead::domain::license::delete(tx, app.id, &license).expect("deletes"));
+        db.license("KEY-1");
+        let (app, license) = (db.app().clone(), db.license_now("KEY-1"));
+        db.write(move |tx| keystead::domain::license::ban(tx, &app, &license, None).map_err(|_| ()).expect("bans"));
+    });
+    assert!(!session.is_validated(), "as with any ban");
+    assert_eq!(license(&server.init(), "KEY-1").error(), "LICENSE_BANNED");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! `domain::session`, after this.
 
 use crate::model::app::App;
-use crate::model::ids::fold;
+use crate::model::ids::{AppId, fold};
 use crate::model::license::{License, LicenseState};
 use crate::model::user::{Credential, User};
 use crate::store::{self, Tx, licenses, subscriptions, users};
@@ -219,7 +219,7 @@ fn login_by_license_as(
     let renewed = match &user.credential {
         Credential::License => {
             // No guess at this user: a license is found by itself or not at all.
-            let opened = is_opened_by(tx, key, license.as_ref(), &user);
+            let opened = is_opened_by(tx, app, key, license.as_ref(), &user);
             if matches!(opened, Err(Stop::Refused(_))) {
                 claim.factor.guess.unknown(app.id, key);
             }
@@ -265,18 +265,21 @@ fn license_user(
         return Ok(Some((named, license)));
     }
     let (Some(user), Some(license)) = (user, license) else { return Ok(None) };
-    let opens = is_named_so || user.credential == Credential::License && has_made(tx, &license, &user)?;
+    let opens = is_named_so || user.credential == Credential::License && has_made(tx, app.id, &license, &user)?;
     Ok(opens.then_some((user, Some(license))))
 }
 
 /// Whether this license made this license-only user. One that came as an upgrade opens nothing: anybody may redeem one
 /// for anybody, and it would open what the ban of the first license has closed.
-pub fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool, store::Error> {
+pub fn has_made(tx: &mut Tx<'_>, app: AppId, license: &License, user: &User) -> Result<bool, store::Error> {
     if license.used_by != Some(user.id) {
         return Ok(false);
     }
     if fold(&license.key) == fold(&user.name) {
         return Ok(true);
+    }
+    if is_of_its_name(tx, app, user)? {
+        return Ok(false);
     }
     let mut given = subscriptions::of_user(tx, user.id)?.into_iter().filter_map(|held| held.license).peekable();
     if given.peek().is_none() {
@@ -286,17 +289,22 @@ pub fn has_made(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<bool,
     Ok(given.any(|id| id == license.id))
 }
 
+/// Whether a user has redeemed the license that it is named like: that one made it, then, and no other.
+fn is_of_its_name(tx: &mut Tx<'_>, app: AppId, user: &User) -> Result<bool, store::Error> {
+    Ok(licenses::by_key(tx, app, &user.name)?.is_some_and(|license| license.used_by == Some(user.id)))
+}
+
 /// Whether this secret is the license of a license-only user.
 fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
     let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
     let license = licenses::by_key(tx, app.id, given)?;
-    is_opened_by(tx, given, license.as_ref(), user)
+    is_opened_by(tx, app, given, license.as_ref(), user)
 }
 
 /// The same when the license of that key has been looked for.
-fn is_opened_by(tx: &mut Tx<'_>, given: &str, license: Option<&License>, user: &User) -> Result<(), Stop> {
+fn is_opened_by(tx: &mut Tx<'_>, app: &App, given: &str, license: Option<&License>, user: &User) -> Result<(), Stop> {
     if let Some(license) = license
-        && has_made(tx, license, user)?
+        && has_made(tx, app.id, license, user)?
     {
         return Ok(());
     }
@@ -361,6 +369,10 @@ fn enter(
     two_factor::pass(tx, &user, &claim.factor)?;
     if let Some(credential) = renewed {
         users::set_credential(tx, user.id, &credential)?;
+        if credential == Credential::License && !is_of_its_name(tx, app.id, &user)? {
+            // Its name opens it from now on, as `license::delete` has it.
+            licenses::release_of_user(tx, user.id)?;
+        }
     }
     users::logged_in(tx, user.id, &claim.ip.to_string(), claim.now)?;
     // A user can be had for nothing, where sign-ups are free.
