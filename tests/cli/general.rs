@@ -116,6 +116,15 @@ fn check_changes_nothing_whatever_version_the_file_is_of() {
     old.execute_batch("DELETE FROM devices WHERE user_id = 99").expect("writes");
     drop(old);
 
+    // What a crash has left in a log beside it is looked at and stays there, too.
+    let path = keystead.database();
+    backup::leave_a_log(&path, "UPDATE apps SET name = 'later'");
+    let log = || std::fs::read(keystead.path("keystead.db-wal")).expect("the log");
+    let before = (std::fs::read(&path).unwrap(), log());
+    keystead.ok(&["check"]);
+    keystead.run(&["doctor"]);
+    assert!((std::fs::read(&path).unwrap(), log()) == before, "the file and its log are as they were");
+
     // A backup of this version, which is one file without a log; and one of a version to come.
     keystead.ok(&["app", "list"]);
     keystead.ok(&["backup", "copy.db"]);
