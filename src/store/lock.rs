@@ -174,7 +174,7 @@ impl ImportLock {
 impl Held {
     /// While it is locked: who has opened it meanwhile sees that it lost its name.
     fn undo(&self) {
-        if self.is_new {
+        if self.is_new && has_name(&self.file, &self.path) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
