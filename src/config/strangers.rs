@@ -10,8 +10,9 @@ const PREFIX: &str = "KEYSTEAD_";
 /// are told by.
 const OTHERS: &[&str] = &["CONFIG", "APP", "SECRET", "SELLERKEY", "BIN", "RENEW_DOCS", "DERIVE_VECTORS"];
 
-/// How the variables begin by which Kubernetes and Docker tell of a service or a container that is named `keystead`.
-const OF_SERVICES: &[&str] = &["SERVICE_", "PORT"];
+/// Kubernetes tells of a service `keystead` (or `keystead-web`) by `KEYSTEAD_SERVICE_HOST` and others, which begin so.
+const SERVICE_HOST: &str = "_SERVICE_HOST";
+const OF_SERVICES: [&str; 2] = ["_SERVICE_", "_PORT"];
 
 /// A variable that is no setting.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,19 +29,21 @@ pub fn strangers() -> Vec<Stranger> {
 }
 
 fn among(names: impl Iterator<Item = String>) -> Vec<Stranger> {
-    let mut found: Vec<Stranger> = names.filter_map(stranger).collect();
+    let names: Vec<String> = names.filter(|name| name.starts_with(PREFIX)).collect();
+    let services: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(SERVICE_HOST)).collect();
+    let of_service = |name: &str| {
+        let endings = services.iter().filter_map(|service| name.strip_prefix(service));
+        endings.into_iter().any(|ending| OF_SERVICES.iter().any(|begin| ending.starts_with(begin)))
+    };
+    let is_known = |name: &str| {
+        OTHERS.contains(&&name[PREFIX.len()..]) || of_service(name) || TABLE.iter().any(|setting| setting.env() == name)
+    };
+    let strange = names.iter().filter(|name| !is_known(name));
+    let mut found: Vec<Stranger> = strange
+        .map(|name| Stranger { name: name.clone(), nearest: near(&name[PREFIX.len()..], Setting::env) })
+        .collect();
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     found
-}
-
-fn stranger(name: String) -> Option<Stranger> {
-    let ending = name.strip_prefix(PREFIX)?;
-    let is_other = OTHERS.contains(&ending) || OF_SERVICES.iter().any(|begin| ending.starts_with(begin));
-    if is_other || TABLE.iter().any(|setting| setting.env() == name) {
-        return None;
-    }
-    let nearest = near(ending, Setting::env);
-    Some(Stranger { name, nearest })
 }
 
 #[cfg(test)]
@@ -57,10 +60,11 @@ mod tests {
             "PATH",
             "MY_KEYSTEAD_LISTN",
             "KEYSTEADY_LISTEN",
-            "KEYSTEAD_SERVICE_HOST",
-            "KEYSTEAD_SERVICE_PORT_HTTP",
             "KEYSTEAD_PORT",
-            "KEYSTEAD_PORT_8080_TCP_ADDR",
+            "KEYSTEAD_WEB_SERVICE_HOST",
+            "KEYSTEAD_WEB_SERVICE_PORT_HTTP",
+            "KEYSTEAD_WEB_PORT",
+            "KEYSTEAD_WEB_PORT_8080_TCP_ADDR",
         ];
         let others = OTHERS.iter().map(|other| format!("{PREFIX}{other}"));
         let settings = TABLE.iter().map(Setting::env);
@@ -71,6 +75,7 @@ mod tests {
             [
                 ("KEYSTEAD_", ""),
                 ("KEYSTEAD_LISTEN_ADDRESS_OF_MINE", ""),
+                ("KEYSTEAD_PORT", ""),
                 ("KEYSTEAD_REDERS", " (did you mean KEYSTEAD_READERS?)"),
                 ("KEYSTEAD_metrics-listen", " (did you mean KEYSTEAD_METRICS_LISTEN?)"),
             ]
