@@ -402,7 +402,7 @@ fn the_log_never_shows_what_a_client_sent() {
 }
 
 #[test]
-fn a_signal_ends_the_server_at_once_when_nothing_runs() {
+fn a_signal_ends_the_server_when_nothing_runs() {
     for signal in ["-TERM", "-INT"] {
         let mut server = start(&["--idle-timeout", "1h", "--drain-timeout", "1h"]);
         let mut idle = server.connect();

@@ -34,9 +34,6 @@ pub(super) struct Client {
 /// What is kept for a request of which a part is here, beside the bytes themselves: room for more of them.
 pub(super) const HALF: usize = 20 << 10;
 
-/// How long a server that stops waits for the request of a client which has just connected.
-const FIRST_WORD: Duration = Duration::from_secs(1);
-
 /// How a time of requests ended.
 enum End {
     /// hyper is done with the connection.
@@ -82,7 +79,7 @@ async fn asks(io: &Watched, place: &mut Place, client: &Client, stop: &mut watch
         // A client that loses a connection which it has used before asks again on another, as HTTP tells it to. One that
         // loses its first reports a failure: its request is almost here.
         if client.watch.is_fresh() {
-            sleep(FIRST_WORD).await;
+            sleep(client.shared.first_word).await;
         }
     };
     let said = async {

@@ -53,6 +53,10 @@ mod watch;
 /// Connections that the system may hold for us until we accept them.
 const BACKLOG: u32 = 4096;
 
+/// How long a server that stops waits for a client that has connected and not asked anything yet; where the drain timeout is
+/// short, half of that.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// How many clients beyond the limit are told so at one time; more are just closed.
 const REFUSALS: usize = 64;
 
@@ -97,6 +101,8 @@ struct Shared {
     bodies: Shares,
     unfinished: Shares,
     header_limit: usize,
+    /// How long a server that stops waits for the first request of a client.
+    first_word: Duration,
     /// The next request's id.
     ids: AtomicU64,
     /// Times within the process are counted from here.
@@ -206,6 +212,7 @@ impl Server {
             bodies: Shares::new(config.body_memory),
             unfinished: Shares::new(config.body_memory),
             header_limit: config.header_limit,
+            first_word: FIRST_WORD.min(config.drain_timeout / 2),
             ids: AtomicU64::new(1),
             start: Instant::now(),
             metrics,
