@@ -106,6 +106,8 @@ pub fn run(program: &Path, folder: &Path, minutes: u32, graph: &Path) -> Result<
         }
         looks
     })?;
+    shared.guesses.were_judged("guesses")?;
+    shared.flood.were_judged("the flood")?;
     let lines: Vec<Line> = MEASURES
         .iter()
         .enumerate()

@@ -68,6 +68,12 @@ impl Wrong {
         self.judge(&answer, ask.right, &format!("{} {}", ask.target, ask.body))
     }
 
+    /// That the limits did not refuse all of it. How much they do refuse depends on how quick the machine is.
+    pub(super) fn were_judged(&self, what: &str) -> Result<()> {
+        let (asked, limited) = (self.asked.load(Ordering::Relaxed), self.limited.load(Ordering::Relaxed));
+        if limited < asked { Ok(()) } else { Err(format!("of {what}, all {asked} requests were refused").into()) }
+    }
+
     fn judge(&self, answer: &Answer, right: &str, asked: &str) -> Result<()> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let said = said(answer);
