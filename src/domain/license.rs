@@ -15,7 +15,7 @@ use crate::store::{self, Tx, licenses, sessions, subscriptions, users};
 use super::guesses::Guess;
 use super::secret::draw;
 use super::subscription::{self, ExtendError};
-use super::user::has_made;
+use super::user::{has_made, is_opened_by};
 use super::{Refusal, Stop};
 
 /// The longest key, in bytes (contract section 6).
@@ -296,15 +296,16 @@ pub fn set_paused(tx: &mut Tx<'_>, app: &App, license: &License, paused: bool) -
 }
 
 fn log_out_license_only(tx: &mut Tx<'_>, app: &App, license: &License) -> Result<(), store::Error> {
-    let user = match license.used_by {
+    let redeemed = match license.used_by {
         Some(user) => users::by_id(tx, app.id, user)?,
-        // One whose license was deleted comes in by its name: a license of that key, made again, is its own.
-        None => users::by_name(tx, app.id, &license.key)?,
+        None => None,
     };
-    if let Some(user) = user
-        && user.credential == Credential::License
-    {
-        sessions::invalidate_user(tx, user.id)?;
+    // One whose license was deleted comes in by its name: a license of that key, made again, is its own.
+    let named_so = users::by_name(tx, app.id, &license.key)?;
+    for user in redeemed.into_iter().chain(named_so) {
+        if user.credential == Credential::License && is_opened_by(tx, app.id, &license.key, Some(license), &user)? {
+            sessions::invalidate_user(tx, user.id)?;
+        }
     }
     Ok(())
 }

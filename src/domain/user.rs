@@ -31,7 +31,7 @@ mod own;
 mod sign_up;
 
 pub use admin::{MAX_LIMIT, NewUser, UserError, check_password, create, set_email, set_limits};
-pub use login::{Terms, enter_by_license, has_made, login, login_by_email, login_by_license};
+pub use login::{Terms, enter_by_license, has_made, is_opened_by, login, login_by_email, login_by_license};
 pub use own::{Caller, ban_own, change_password, of_session, of_token, rename};
 pub use sign_up::{MAX_NAME_PART, MAX_PHONE, Name, SignUp, Taken, check_new, sign_up};
 
@@ -225,11 +225,15 @@ pub fn upgrade(
     Ok(Upgraded { user, license, gave })
 }
 
-/// For whom an upgrade is noted: for nobody, where the user is opened by its name, because no license of its own is left.
-/// The upgrade would be the first again, and open it in the place of the name.
+/// For whom an upgrade is noted: for nobody, if it would open a license-only user in the place of what does. That is its
+/// name, where no license of its own is left; and where one is, a license that happens to be called like the user is none.
 fn noted_for(tx: &mut Tx<'_>, license: &License, user: &User) -> Result<Option<UserId>, store::Error> {
-    let may_open = user.credential == Credential::License && fold(&user.name) != fold(&license.key);
-    Ok((!may_open || licenses::first_of_user(tx, user.id)?.is_some()).then_some(user.id))
+    if user.credential != Credential::License {
+        return Ok(Some(user.id));
+    }
+    let has_own = licenses::first_of_user(tx, user.id)?.is_some();
+    let is_its_name = fold(&user.name) == fold(&license.key);
+    Ok((has_own != is_its_name).then_some(user.id))
 }
 
 /// Redeems a license for the user who proves to be it by name and password (authgate 2.4). A license-only user has no

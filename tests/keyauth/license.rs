@@ -156,6 +156,29 @@ fn an_upgrade_does_not_inherit_who_was_imported_and_is_named_like_its_key() {
 }
 
 #[test]
+fn an_upgrade_opens_nobody_and_its_ban_ends_nothing() {
+    let db = Fixture::new();
+    for key in ["KEY-1", "UP-1", "UP-2"] {
+        db.license(key);
+    }
+    let server = db.serve(&[]);
+    let upgrade = |name: &str, key: &str| server.init().call("upgrade", &[("username", name), ("key", key)]);
+    let session = server.init();
+    assert!(license(&session, "KEY-1").success());
+    assert!(upgrade("KEY-1", "UP-1").success());
+    server.change(|db| {
+        let (app, license) = (db.app().clone(), db.license_now("UP-1"));
+        db.write(move |tx| keystead::domain::license::ban(tx, &app, &license, None).map_err(|_| ()).expect("bans"));
+    });
+    assert!(session.is_validated(), "it came in by another license");
+    // Not even if its user is called like it.
+    assert!(session.call("changeUsername", &[("newUsername", "UP-2")]).success());
+    assert!(upgrade("UP-2", "UP-2").success());
+    assert!(!license(&server.init(), "UP-2").success(), "that made nobody");
+    assert!(license(&server.init(), "KEY-1").success(), "and this one still opens its user");
+}
+
+#[test]
 fn a_license_made_again_and_banned_logs_out_who_is_named_like_it() {
     let db = Fixture::new();
     db.license("KEY-1");
@@ -177,7 +200,7 @@ fn a_license_made_again_and_banned_logs_out_who_is_named_like_it() {
 fn an_imported_user_whose_password_is_its_key_becomes_license_only() {
     let db = Fixture::new();
     let hash = |password: &str| bcrypt::hash(password, 4).unwrap().replace("$2b$", "$2y$");
-    for (name, password) in [("KEY-1", "KEY-1"), ("KEY-2", "something else")] {
+    for (name, password) in [("KEY-1", "KEY-1"), ("KEY-2", "something else"), ("KEY-3", "KEY-3")] {
         let id = db.bare_user(name, Credential::Password(hash(password)), |_| {});
         db.subscription(id, |_| {});
         db.license_with(name, |license| (license.used_at, license.used_by) = (Some(now()), Some(id)));
@@ -189,6 +212,8 @@ fn an_imported_user_whose_password_is_its_key_becomes_license_only() {
     assert_eq!(credential("KEY-1"), Credential::License);
     assert!(license(&session, "key-1").success());
     assert_eq!(license(&session, "KEY-2").error(), "INVALID_PASSWORD", "one that chose a password keeps it");
+    server.db.sql("UPDATE licenses SET banned = 1 WHERE key = 'KEY-3'");
+    assert_eq!(license(&session, "KEY-3").error(), "LICENSE_BANNED", "from the first time on");
     assert!(matches!(credential("KEY-2"), Credential::Password(_)));
     assert!(session.call("login", &[("username", "KEY-2"), ("pass", "something else")]).success());
 }

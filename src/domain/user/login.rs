@@ -213,17 +213,17 @@ fn login_by_license_as(
     let attempt = claim.attempt();
     let key = claim.key.unwrap_or_default();
     attempt.may_use(tx, app, key, &user)?;
-    let license = license.filter(|_| user.credential == Credential::License);
-    may_enter(&user, license.as_ref())?;
+    let of_its_own = license.as_ref().filter(|_| user.credential == Credential::License);
+    may_enter(&user, of_its_own)?;
     not_banned_here(tx, app, claim)?;
     let renewed = match &user.credential {
         Credential::License => {
             // No guess at this user: a license is found by itself or not at all.
-            let opened = is_opened_by(tx, app, key, license.as_ref(), &user);
-            if matches!(opened, Err(Stop::Refused(_))) {
+            let is_opened = is_opened_by(tx, app.id, key, license.as_ref(), &user)?;
+            if !is_opened {
                 claim.factor.guess.unknown(app.id, key);
             }
-            opened?;
+            opened(is_opened)?;
             None
         }
         Credential::Password(hash) if secret::is_bcrypt(hash) || matches!(proof, Some(Proof::Verified { .. })) => {
@@ -232,6 +232,9 @@ fn login_by_license_as(
         // A named user. One whose password is its name and its license would be a license-only user.
         _ => return Err(Refusal::PasswordMismatch.into()),
     };
+    if renewed == Some(Credential::License) {
+        may_enter(&user, license.as_ref())?;
+    }
     enter(tx, app, claim, user, Terms::Program, renewed)
 }
 
@@ -298,31 +301,44 @@ fn is_of_its_name(tx: &mut Tx<'_>, app: AppId, user: &User) -> Result<bool, stor
 fn opens(tx: &mut Tx<'_>, app: &App, given: Option<&str>, user: &User) -> Result<(), Stop> {
     let given = given.filter(|key| key.len() <= license::MAX_KEY).ok_or(Refusal::PasswordMismatch)?;
     let license = licenses::by_key(tx, app.id, given)?;
-    is_opened_by(tx, app, given, license.as_ref(), user)
+    opened(is_opened_by(tx, app.id, given, license.as_ref(), user)?)
 }
 
-/// The same when the license of that key has been looked for.
-fn is_opened_by(tx: &mut Tx<'_>, app: &App, given: &str, license: Option<&License>, user: &User) -> Result<(), Stop> {
+fn opened(is_opened: bool) -> Result<(), Stop> {
+    if is_opened { Ok(()) } else { Err(Refusal::PasswordMismatch.into()) }
+}
+
+/// Whether a key, with the license of that key if there is one, opens this license-only user.
+pub fn is_opened_by(
+    tx: &mut Tx<'_>,
+    app: AppId,
+    key: &str,
+    license: Option<&License>,
+    user: &User,
+) -> Result<bool, store::Error> {
     if let Some(license) = license
-        && has_made(tx, app.id, license, user)?
+        && has_made(tx, app, license, user)?
     {
-        return Ok(());
+        return Ok(true);
     }
     // The license is gone, and the user has its name. One with a name of its own never is without a license
     // (`own::rename`, `license::delete`): that name is known to everybody and opens nothing.
-    let is_named_so = secret::same(&fold(given), &fold(&user.name));
-    if is_named_so && licenses::first_of_user(tx, user.id)?.is_none() {
-        return Ok(());
-    }
-    Err(Refusal::PasswordMismatch.into())
+    let is_named_so = secret::same(&fold(key), &fold(&user.name));
+    Ok(is_named_so && licenses::first_of_user(tx, user.id)?.is_none())
 }
 
 /// The license that a license-only user comes with.
 fn made_by(tx: &mut Tx<'_>, app: &App, claim: &Claim<'_>, user: &User) -> Result<Option<License>, store::Error> {
     match claim.token {
         _ if user.credential != Credential::License => Ok(None),
-        // A token names no license.
-        Some(_) => licenses::first_of_user(tx, user.id),
+        // A token names no license: it is the one of its name, if that made it, or else the one that did.
+        Some(_) => {
+            let named_so = licenses::by_key(tx, app.id, &user.name)?;
+            match licenses::first_of_user(tx, user.id)? {
+                Some(first) => Ok(named_so.filter(|license| license.used_by == Some(user.id)).or(Some(first))),
+                None => Ok(named_so),
+            }
+        }
         None => licenses::by_key(tx, app.id, claim.key.or(claim.password).unwrap_or(&user.name)),
     }
 }
