@@ -175,7 +175,8 @@ fn open(path: &Path) -> Result<sqlite::Connection> {
         .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;")
         .map_err(|e| sqlite::unfit(path, e))?;
     // Who is the last to close folds the log in, and takes it away. One that a crash has left stays for who serves the file.
-    let has_log = std::fs::metadata(file::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    let log = std::fs::canonicalize(path).map(|path| file::beside(&path, "-wal"));
+    let has_log = log.and_then(std::fs::metadata).is_ok_and(|log| log.len() > 0);
     let kept = connection.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log);
     kept.map_err(|e| sqlite::unfit(path, e))?;
     Ok(connection)
