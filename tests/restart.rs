@@ -222,7 +222,7 @@ fn clients_do_not_notice_that_servers_change() {
 #[test]
 fn who_has_just_connected_is_answered_by_a_server_that_stops() {
     // The server waits only so long; a machine that stands still just then may have another try.
-    assert!((0..5).any(|_| is_answered_by_a_server_that_stops()));
+    assert!((0..2).any(|_| is_answered_by_a_server_that_stops()));
 }
 
 /// Whether a client is that asks once the server has been told to stop, on a connection of before.
