@@ -160,6 +160,7 @@ fn under_load(torture: &mut Torture) {
         room.set(Trouble::Clock, 0);
     });
     scene.end();
+    history.forget_what_fades();
     let found = observe(&room).unwrap_or_else(|wrong| panic!("{wrong}"));
     let verdict = judge(&history.inner(), u64::MAX, &found);
     assert!(verdict.wrong.is_empty(), "after jumps:\n{}", tell(&verdict.wrong));

@@ -100,6 +100,11 @@ impl History {
         self.lock().askings[number].told_no = true;
     }
 
+    /// Whoever is in for minutes only is asked for no more: how long depends on what the clock showed at the beginning.
+    pub fn forget_what_fades(&self) {
+        self.lock().stays.retain(|stay| stay.fades.is_none());
+    }
+
     /// Somebody was let in.
     pub fn let_in(&self, number: Number, user: &str, ticket: Ticket) {
         let fades = matches!(ticket, Ticket::Token(_)).then(|| Instant::now() + TOKENS_LAST);
