@@ -32,8 +32,8 @@ fn among(names: impl Iterator<Item = String>) -> Vec<Stranger> {
     let names: Vec<String> = names.filter(|name| name.starts_with(PREFIX)).collect();
     let services: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(SERVICE_HOST)).collect();
     let of_service = |name: &str| {
-        let endings = services.iter().filter_map(|service| name.strip_prefix(service));
-        endings.into_iter().any(|ending| OF_SERVICES.iter().any(|begin| ending.starts_with(begin)))
+        let mut endings = services.iter().filter_map(|service| name.strip_prefix(service));
+        endings.any(|ending| OF_SERVICES.iter().any(|begin| ending.starts_with(begin)))
     };
     let is_known = |name: &str| {
         OTHERS.contains(&&name[PREFIX.len()..]) || of_service(name) || TABLE.iter().any(|setting| setting.env() == name)

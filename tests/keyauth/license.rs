@@ -1,12 +1,24 @@
 //! `license`: one call that registers or logs in (contract 4.4, E.2).
 
+use keystead::domain::license;
 use keystead::model::license::License;
-use keystead::model::user::Credential;
+use keystead::model::user::{Credential, User};
 
 use crate::support::{Fixture, Reply, Session, now};
 
 fn license(session: &Session<'_>, key: &str) -> Reply {
     session.call("license", &[("key", key)])
+}
+
+fn ban(db: &Fixture, key: &str, reason: Option<&'static str>) {
+    let (app, license) = (db.app().clone(), db.license_now(key));
+    db.write(move |tx| license::ban(tx, &app, &license, reason).map_err(|_| ()).expect("bans"));
+}
+
+/// Answers who is locked by it.
+fn delete(db: &Fixture, key: &str) -> Option<User> {
+    let (app, license) = (db.app().id, db.license_now(key));
+    db.write(move |tx| license::delete(tx, app, &license).expect("deletes"))
 }
 
 #[test]
@@ -102,8 +114,7 @@ fn a_ban_after_use_closes_the_door() {
     let session = server.init();
     assert!(license(&session, "KEY-1").success());
     server.change(|db| {
-        let (app, banned) = (db.app().clone(), db.license_now("KEY-1"));
-        db.write(move |tx| keystead::domain::license::ban(tx, &app, &banned, Some("refund")).unwrap());
+        ban(db, "KEY-1", Some("refund"));
     });
     assert!(!session.is_validated(), "its user is logged out");
     license(&session, "KEY-1").assert_refused("LICENSE_BANNED", "Your license is banned.");
@@ -133,13 +144,7 @@ fn an_upgrade_does_not_inherit_who_was_imported_and_is_named_like_its_key() {
     let server = db.serve(&[]);
     let session = server.init();
     let upgrade = |name: &str| session.call("upgrade", &[("username", name), ("key", &format!("UP-{name}"))]);
-    let delete = |key: &'static str| {
-        server.change(|db| {
-            let (app, license) = (db.app().id, db.license_now(key));
-            let locked = db.write(move |tx| keystead::domain::license::delete(tx, app, &license).expect("deletes"));
-            assert!(locked.is_none(), "it comes in by its name");
-        });
-    };
+    let delete = |key: &str| server.change(|db| assert!(delete(db, key).is_none(), "it comes in by its name"));
     assert_eq!(license(&session, "UP-BOTH").error(), "LICENSE_IN_USE");
     assert!(upgrade("HASH-1").success());
     delete("HASH-1");
@@ -167,8 +172,7 @@ fn an_upgrade_opens_nobody_and_its_ban_ends_nothing() {
     assert!(license(&session, "KEY-1").success());
     assert!(upgrade("KEY-1", "UP-1").success());
     server.change(|db| {
-        let (app, license) = (db.app().clone(), db.license_now("UP-1"));
-        db.write(move |tx| keystead::domain::license::ban(tx, &app, &license, None).map_err(|_| ()).expect("bans"));
+        ban(db, "UP-1", None);
     });
     assert!(session.is_validated(), "it came in by another license");
     // Not even if its user is called like it.
@@ -186,11 +190,9 @@ fn a_license_made_again_and_banned_logs_out_who_is_named_like_it() {
     let session = server.init();
     assert!(license(&session, "KEY-1").success());
     server.change(|db| {
-        let (app, license) = (db.app().clone(), db.license_now("KEY-1"));
-        db.write(move |tx| keystead::domain::license::delete(tx, app.id, &license).expect("deletes"));
+        delete(db, "KEY-1");
         db.license("KEY-1");
-        let (app, license) = (db.app().clone(), db.license_now("KEY-1"));
-        db.write(move |tx| keystead::domain::license::ban(tx, &app, &license, None).map_err(|_| ()).expect("bans"));
+        ban(db, "KEY-1", None);
     });
     assert!(!session.is_validated(), "as with any ban");
     assert_eq!(license(&server.init(), "KEY-1").error(), "LICENSE_BANNED");
