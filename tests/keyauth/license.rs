@@ -196,6 +196,11 @@ fn a_license_made_again_and_banned_logs_out_who_is_named_like_it() {
     });
     assert!(!session.is_validated(), "as with any ban");
     assert_eq!(license(&server.init(), "KEY-1").error(), "LICENSE_BANNED");
+    // A login token names no license, and opens what the license opens.
+    let token = "a-login-token-of-KEY-1";
+    server.change(|db| db.login_token("KEY-1", token, now() + 300));
+    let reply = server.init().call("login", &[("username", "KEY-1"), ("token", token)]);
+    assert_eq!(reply.error(), "LICENSE_BANNED");
 }
 
 #[test]
